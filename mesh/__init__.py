@@ -1,0 +1,1 @@
+"""An event-driven data mesh backbone on Kafka."""

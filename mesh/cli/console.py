@@ -1,0 +1,96 @@
+"""How every command speaks: data on stdout, everything else on stderr, errors in one sentence with an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from mesh.errors import MeshError
+
+INTERRUPTED = 130
+
+
+def stderr() -> Console:
+    """The console for people: progress, notes, errors. Colours only on a terminal and without NO_COLOR."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """Say something to the person at the terminal."""
+    stderr().print(text, markup=False)
+
+
+def emit(text: str) -> None:
+    """One line of data on stdout."""
+    sys.stdout.write(text + "\n")
+
+
+def emit_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    emit(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+
+
+def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table on stdout; off a terminal the same columns without a frame, tab-separated, so that cut and awk work."""
+    if not sys.stdout.isatty():
+        emit("\t".join(columns))
+        for row in rows:
+            emit("\t".join(str(cell) for cell in row))
+        return
+    table = Table(*columns, header_style="bold")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    Console(highlight=False).print(table)
+
+
+@contextmanager
+def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr; gives a function to advance it. Off a terminal it says only the start and the end."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield from _plain_progress(title, total)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=stderr()) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda steps: bar.advance(task, steps)
+
+
+def _plain_progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    done = [0]
+
+    def advance(steps: int) -> None:
+        done[0] += steps
+
+    yield advance
+    note(f"{title}: {done[0]:,}" + (f" of {total:,}" if total is not None else ""))
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def told(command: Callable[P, T]) -> Callable[P, T]:
+    """Decorate a command: a MeshError becomes one sentence on stderr and its exit code, never a stack trace."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except MeshError as error:
+            stderr().print(f"error: {error}", markup=False, style="red")
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            note("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+
+    return run

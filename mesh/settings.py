@@ -1,0 +1,135 @@
+"""Where the clusters are and who we are: ``mesh.yaml`` first, then ``MESH_`` variables over it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from mesh.errors import SettingsError
+
+SEARCHED = ("mesh.yaml", ".mesh/mesh.yaml")
+
+
+class Cluster(BaseModel):
+    """One Kafka cluster with its own registry. Schema ids and topic names mean something only inside one cluster."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bootstrap: str
+    registry: str
+    security_protocol: Literal["PLAINTEXT", "SASL_PLAINTEXT", "SSL", "SASL_SSL"] = "SASL_SSL"
+    sasl_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"] = "SCRAM-SHA-512"
+    ca_file: Path | None = None
+    domains: tuple[str, ...] = ()
+    """The domains that live here; empty means every domain not named by another cluster."""
+
+
+class Settings(BaseSettings):
+    """All configuration. Nested values are set as ``MESH_CLUSTERS__MAIN__BOOTSTRAP``; secrets are references only."""
+
+    model_config = SettingsConfigDict(env_prefix="MESH_", env_nested_delimiter="__", frozen=True, extra="forbid")
+
+    clusters: dict[str, Cluster] = Field(min_length=1)
+    principal: str | None = None
+    """Who we are when a command does not say."""
+    secret: str = "env:MESH_PASSWORD"  # noqa: S105 - a reference, not a secret
+    """``env:NAME`` or ``file:path``; ``{principal}`` is replaced, a relative path starts at the configuration file."""
+    folder: Path = Path()
+    """The folder of the configuration file."""
+    config: Path | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Variables win over the file, whose content arrives as init values."""
+        return env_settings, init_settings
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Settings:
+        """Read ``path``, else ``$MESH_CONFIG``, else the first of mesh.yaml and .mesh/mesh.yaml.
+
+        Raises SettingsError when nothing configures a cluster or a value is wrong.
+        """
+        found = path or _searched()
+        content: dict[str, Any] = {}
+        if found is not None:
+            content = {**_read(found), "folder": found.parent.resolve(), "config": found.resolve()}
+        try:
+            return cls(**content)
+        except ValidationError as error:
+            raise SettingsError(_told(error, found)) from None
+
+    def cluster_of(self, domain: str) -> Cluster:
+        """The cluster a domain lives on; raises SettingsError when none is named for it."""
+        for cluster in self.clusters.values():
+            if domain in cluster.domains:
+                return cluster
+        for cluster in self.clusters.values():
+            if not cluster.domains:
+                return cluster
+        raise SettingsError(f"no cluster is configured for domain {domain}; add it to clusters.<name>.domains")
+
+    @property
+    def home(self) -> Cluster:
+        """The first cluster: where platform commands go when they name no domain."""
+        return next(iter(self.clusters.values()))
+
+    def secret_path(self, principal: str) -> Path | None:
+        """The file a principal's secret is kept in, or None when secrets come from the environment."""
+        kind, _, where = self.secret.partition(":")
+        return self.folder / where.format(principal=principal) if kind == "file" else None
+
+    def password(self, principal: str) -> SecretStr:
+        """The secret of a principal, through the reference; raises SettingsError when there is none."""
+        path = self.secret_path(principal)
+        if path is not None:
+            return _secret_in(path, principal)
+        name = self.secret.partition(":")[2].format(principal=principal)
+        if name not in os.environ:
+            raise SettingsError(f"no secret for {principal}: set {name}, or point `secret` at file:<path>")
+        return SecretStr(os.environ[name])
+
+
+def _searched() -> Path | None:
+    named = os.environ.get("MESH_CONFIG")
+    if named:
+        return Path(named)
+    return next((Path(name) for name in SEARCHED if Path(name).is_file()), None)
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"cannot read the configuration {path}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path} is not YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path} must be a mapping with `clusters`")
+    return content
+
+
+def _secret_in(path: Path, principal: str) -> SecretStr:
+    try:
+        return SecretStr(path.read_text(encoding="utf-8").strip())
+    except OSError as error:
+        raise SettingsError(f"no secret for {principal} in {path}: {error.strerror}") from None
+
+
+def _told(error: ValidationError, path: Path | None) -> str:
+    if path is None:
+        return "no mesh is configured here; start one with `mesh up`, or write mesh.yaml, or set MESH_CONFIG"
+    first = error.errors()[0]
+    return f"{path}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
