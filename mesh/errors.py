@@ -1,4 +1,4 @@
-"""Every error the mesh raises, in one tree; each class says whether a retry can help and with what exit code a command ends.
+"""Every error the mesh raises, in one tree; each class says whether a retry can help and a command's exit code.
 
 ::
 
@@ -110,7 +110,7 @@ class SettingsError(PermanentError):
 
 
 class ContractInvalid(PermanentError):
-    """A contract document that breaks the standard, the lint or its own rules; ``problems`` read ``file:line: path: text``."""
+    """A contract document that breaks the standard or its own rules; ``problems`` read ``file:line: path: text``."""
 
     exit_code = 3
 

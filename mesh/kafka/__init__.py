@@ -1,0 +1,20 @@
+"""The only door to the Kafka client: connections, administration, logs, producers, groups, the transactional loop."""
+
+from mesh.kafka.admin import Admin, TopicState
+from mesh.kafka.connection import Connection
+from mesh.kafka.log import LogReader, LogTail
+from mesh.kafka.message import Message
+from mesh.kafka.producer import Producer
+from mesh.kafka.security import Acl, verify_credentials
+
+__all__ = [
+    "Acl",
+    "Admin",
+    "Connection",
+    "LogReader",
+    "LogTail",
+    "Message",
+    "Producer",
+    "TopicState",
+    "verify_credentials",
+]

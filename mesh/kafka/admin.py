@@ -1,0 +1,181 @@
+"""What is on a cluster, and changing it: topics, configurations, partitions, offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import UUID
+
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicCollection
+from confluent_kafka import TopicPartition as ClientTopicPartition
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ConfigSource,
+    NewPartitions,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
+
+from mesh.kafka.connection import REQUEST_SECONDS, Connection
+from mesh.kafka.security import SecurityAdmin
+from mesh.kafka.translation import Diagnosis
+from mesh.types import TopicPartition
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic as the cluster has it; ``config`` holds only what was set on the topic itself."""
+
+    name: str
+    topic_id: UUID
+    partitions: int
+    replication: int
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
+class Admin(SecurityAdmin):
+    """One administrative client. Every call blocks until the cluster has answered, for at most ``REQUEST_SECONDS``.
+
+    Raises BrokerUnreachable, NotAuthorised, NotFound, BrokerError and RequestRefused.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.diagnosis = Diagnosis(connection)
+        self.client = AdminClient(connection.config() | self.diagnosis.config())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.client.poll(0)
+
+    def cluster_id(self) -> str:
+        """The cluster's own id; also the cheapest proof that a broker answers."""
+        with self.diagnosis.translated("describe the cluster"):
+            future = self.client.describe_cluster(request_timeout=REQUEST_SECONDS)
+            return str(self._result(future).cluster_id)
+
+    def topic_names(self) -> list[str]:
+        """Every topic this principal may describe, sorted."""
+        with self.diagnosis.translated("list topics"):
+            return sorted(self.client.list_topics(timeout=REQUEST_SECONDS).topics)
+
+    def topics(self, names: Iterable[str]) -> dict[str, TopicState]:
+        """The state of the named topics; those that do not exist are left out."""
+        wanted = list(dict.fromkeys(names))
+        if not wanted:
+            return {}
+        with self.diagnosis.translated("describe topics"):
+            found = self.client.describe_topics(TopicCollection(wanted), request_timeout=REQUEST_SECONDS)
+            described = {name: each for name, each in ((n, self._existing(f)) for n, f in found.items()) if each}
+            configs = self._configs(described)
+        return {name: _state(each, configs[name]) for name, each in described.items()}
+
+    def _existing(self, future: Future[Any]) -> Any | None:
+        try:
+            return self._result(future)
+        except KafkaException as caught:
+            if caught.args[0].name() == "UNKNOWN_TOPIC_OR_PART":
+                return None
+            raise
+
+    def _configs(self, names: Iterable[str]) -> dict[str, dict[str, str]]:
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+        if not resources:
+            return {}
+        futures = self.client.describe_configs(resources, request_timeout=REQUEST_SECONDS)
+        return {resource.name: _explicit(self._result(future)) for resource, future in futures.items()}
+
+    def create_topic(self, name: str, partitions: int, config: Mapping[str, str], replication: int = -1) -> None:
+        """Create a topic; ``replication`` -1 leaves it to the cluster."""
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=replication, config=dict(config))
+        with self.diagnosis.translated(f"create topic {name}"):
+            self._all(self.client.create_topics([topic], request_timeout=REQUEST_SECONDS))
+
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic and everything in it."""
+        with self.diagnosis.translated(f"delete topic {name}"):
+            self._all(self.client.delete_topics([name], request_timeout=REQUEST_SECONDS))
+
+    def add_partitions(self, name: str, total: int) -> None:
+        """Grow a topic to ``total`` partitions."""
+        with self.diagnosis.translated(f"add partitions to {name}"):
+            self._all(self.client.create_partitions([NewPartitions(name, total)], request_timeout=REQUEST_SECONDS))
+
+    def set_config(self, name: str, changes: Mapping[str, str | None]) -> None:
+        """Set topic configurations; None returns one to the cluster's default."""
+        entries = [
+            ConfigEntry(
+                key,
+                value or "",
+                incremental_operation=AlterConfigOpType.DELETE if value is None else AlterConfigOpType.SET,
+            )
+            for key, value in changes.items()
+        ]
+        resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
+        with self.diagnosis.translated(f"configure topic {name}"):
+            self._all(self.client.incremental_alter_configs([resource], request_timeout=REQUEST_SECONDS))
+
+    def beginnings(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """The first offset each partition still holds."""
+        return self._offsets(partitions, OffsetSpec.earliest(), committed=False)
+
+    def ends(self, partitions: Iterable[TopicPartition], *, committed: bool) -> dict[TopicPartition, int]:
+        """The offset after the last record; ``committed`` stops before the first open transaction."""
+        return self._offsets(partitions, OffsetSpec.latest(), committed=committed)
+
+    def _offsets(
+        self, partitions: Iterable[TopicPartition], spec: OffsetSpec, *, committed: bool
+    ) -> dict[TopicPartition, int]:
+        asked = {ClientTopicPartition(tp.topic, tp.partition): spec for tp in partitions}
+        if not asked:
+            return {}
+        isolation = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
+        with self.diagnosis.translated("list offsets"):
+            futures = self.client.list_offsets(asked, isolation_level=isolation, request_timeout=REQUEST_SECONDS)
+            return {TopicPartition(tp.topic, tp.partition): self._result(f).offset for tp, f in futures.items()}
+
+    def committed(self, group: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int | None]:
+        """The offsets a group has committed; None where it has none. Waits for open transactions to settle."""
+        asked = [ClientTopicPartition(tp.topic, tp.partition) for tp in partitions]
+        request = [ConsumerGroupTopicPartitions(group, asked or None)]
+        with self.diagnosis.translated(f"read the offsets of group {group}"):
+            futures = self.client.list_consumer_group_offsets(
+                request, require_stable=True, request_timeout=REQUEST_SECONDS
+            )
+            answers = self._result(futures[group]).topic_partitions
+        return {TopicPartition(tp.topic, tp.partition): tp.offset if tp.offset >= 0 else None for tp in answers}
+
+
+def _state(described: Any, config: Mapping[str, str]) -> TopicState:
+    replicas = len(described.partitions[0].replicas) if described.partitions else 0
+    return TopicState(described.name, _uuid(described.topic_id), len(described.partitions), replicas, config)
+
+
+def _uuid(client_uuid: Any) -> UUID:
+    high, low = client_uuid.get_most_significant_bits(), client_uuid.get_least_significant_bits()
+    return UUID(int=((high & (1 << 64) - 1) << 64) | (low & (1 << 64) - 1))
+
+
+def _explicit(entries: Mapping[str, ConfigEntry]) -> dict[str, str]:
+    dynamic = ConfigSource.DYNAMIC_TOPIC_CONFIG.value
+    return {
+        name: entry.value for name, entry in entries.items() if entry.value is not None and _source(entry) == dynamic
+    }
+
+
+def _source(entry: ConfigEntry) -> int:
+    source: Any = entry.source
+    return int(getattr(source, "value", source))

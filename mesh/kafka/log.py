@@ -1,0 +1,171 @@
+"""Reading partitions as the logs they are: by offset, without a group, exactly as far as asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from confluent_kafka import Consumer
+from confluent_kafka import TopicPartition as ClientTopicPartition
+
+from mesh.errors import DeadlineExceeded, MeshError
+from mesh.kafka.connection import REQUEST_SECONDS, Connection
+from mesh.kafka.message import Message
+from mesh.kafka.translation import Diagnosis
+from mesh.types import TopicPartition
+
+_END = "_PARTITION_EOF"
+# Reading by offset uses no group, but the client looks for its coordinator all the same; a refusal means nothing here.
+_GROUP_NOISE = {"GROUP_AUTHORIZATION_FAILED", "_TIMED_OUT", "_TRANSPORT", "_ALL_BROKERS_DOWN"}
+_CHUNK = 2000
+
+
+class _GrouplessConsumer:
+    """What both readers share: a consumer that is assigned, never subscribed."""
+
+    def __init__(self, connection: Connection, *, committed: bool, wait_ms: int) -> None:
+        self._connection = connection
+        self._diagnosis = Diagnosis(connection)
+        settings = connection.config(
+            group_id="_mesh.reader",
+            enable_auto_commit=False,
+            enable_auto_offset_store=False,
+            enable_partition_eof=True,
+            auto_offset_reset="earliest",
+            fetch_wait_max_ms=wait_ms,
+            queued_min_messages=_CHUNK,
+            isolation_level="read_committed" if committed else "read_uncommitted",
+        )
+        self._consumer = Consumer(settings | self._diagnosis.config())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._consumer.close()
+
+    def bounds(self, partition: TopicPartition) -> tuple[int, int]:
+        """The first offset held and the offset after the last readable one."""
+        with self._diagnosis.translated(f"read {partition}"):
+            place = ClientTopicPartition(partition.topic, partition.partition)
+            low, high = self._consumer.get_watermark_offsets(place, timeout=REQUEST_SECONDS, cached=False)
+        return int(low), int(high)
+
+    def _assign(self, starts: Mapping[TopicPartition, int]) -> None:
+        with self._diagnosis.translated("assign partitions"):
+            self._consumer.assign([ClientTopicPartition(tp.topic, tp.partition, at) for tp, at in starts.items()])
+
+    def _problem(self, message: Any, operation: str) -> MeshError | None:
+        error = message.error()
+        if error.name() in _GROUP_NOISE and self._diagnosis.refused is None:
+            return None
+        return self._diagnosis.translate(error, operation)
+
+
+class LogReader(_GrouplessConsumer):
+    """Reads ranges and single records. Not for use by two threads at once."""
+
+    def __init__(self, connection: Connection, *, committed: bool = True) -> None:
+        super().__init__(connection, committed=committed, wait_ms=10)
+
+    def read(self, partition: TopicPartition, start: int, end: int, seconds: float = 30.0) -> Iterator[Message]:
+        """Every readable record with ``start <= offset < end``, clipped to what the partition holds.
+
+        Holes (transaction markers, aborted records, compaction) are passed over. Raises DeadlineExceeded when
+        ``seconds`` go by without a record.
+        """
+        low, high = self.bounds(partition)
+        first, last = max(start, low), min(end, high)
+        if first >= last:
+            return
+        self._assign({partition: first})
+        try:
+            yield from self._until(partition, last, seconds)
+        finally:
+            self._consumer.unassign()
+
+    def fetch(self, partition: TopicPartition, offset: int) -> Message | None:
+        """The record at exactly this offset, or None when there is none to be read."""
+        return next(self.read(partition, offset, offset + 1), None)
+
+    def _until(self, partition: TopicPartition, end: int, seconds: float) -> Iterator[Message]:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for message in self._consumer.consume(_CHUNK, 0.05):
+                if message.error() is None:
+                    if message.offset() >= end:
+                        return
+                    yield message
+                    deadline = time.monotonic() + seconds
+                    if message.offset() == end - 1:
+                        return
+                elif message.error().name() == _END:
+                    if message.offset() >= end:
+                        return
+                elif problem := self._problem(message, f"read {partition}"):
+                    raise problem
+        raise DeadlineExceeded(f"reading {partition} up to offset {end}", seconds)
+
+
+class LogTail(_GrouplessConsumer):
+    """Follows partitions from a start as they grow; for logs that are folded into state."""
+
+    def __init__(self, connection: Connection, starts: Mapping[TopicPartition, int]) -> None:
+        super().__init__(connection, committed=True, wait_ms=100)
+        self.positions = dict(starts)
+        self._assign(self.positions)
+
+    def add(self, starts: Mapping[TopicPartition, int]) -> None:
+        """Follow more partitions; those already followed stay where they are."""
+        new = {tp: at for tp, at in starts.items() if tp not in self.positions}
+        self.positions |= new
+        with self._diagnosis.translated("assign partitions"):
+            self._consumer.incremental_assign(
+                [ClientTopicPartition(tp.topic, tp.partition, at) for tp, at in new.items()]
+            )
+
+    def poll(self, seconds: float) -> list[Message]:
+        """The records that arrived, waiting up to ``seconds`` for the first ones."""
+        return self._take(seconds, set())
+
+    def catch_up(self, seconds: float = 30.0) -> list[Message]:
+        """Everything up to the present end of every partition; raises DeadlineExceeded."""
+        waiting = {tp for tp in self.positions if self._behind(tp)}
+        records: list[Message] = []
+        deadline = time.monotonic() + seconds
+        while waiting:
+            if time.monotonic() > deadline:
+                raise DeadlineExceeded(f"reading {', '.join(map(str, waiting))}", seconds)
+            records += self._take(0.05, waiting)
+        return records
+
+    def _behind(self, partition: TopicPartition) -> bool:
+        low, high = self.bounds(partition)
+        return high > max(low, self.positions[partition])
+
+    def _take(self, seconds: float, waiting: Collection[TopicPartition]) -> list[Message]:
+        taken: list[Message] = []
+        for message in self._consumer.consume(_CHUNK, seconds):
+            self._sort(message, taken, waiting)
+        return taken
+
+    def _sort(self, message: Any, taken: list[Message], waiting: Collection[TopicPartition]) -> None:
+        error = message.error()
+        place = TopicPartition(message.topic(), message.partition())
+        if error is None:
+            taken.append(message)
+            self.positions[place] = message.offset() + 1
+        elif error.name() == _END:
+            self.positions[place] = message.offset()
+            if isinstance(waiting, set):
+                waiting.discard(place)
+        elif problem := self._problem(message, "follow a log"):
+            raise problem

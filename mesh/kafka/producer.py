@@ -1,0 +1,135 @@
+"""Writing records, idempotently and without a callback per record."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from confluent_kafka import KafkaError
+from confluent_kafka import Producer as Client
+
+from mesh.errors import BrokerError, DeadlineExceeded, DeliveryFailed, RequestRefused
+from mesh.kafka.connection import REQUEST_SECONDS, Connection
+from mesh.kafka.message import Message
+from mesh.kafka.translation import Diagnosis
+from mesh.types import Coordinate, Headers
+
+# The client's default of 100,000 fills within a fifth of a second at full speed and then every call blocks.
+_QUEUE_RECORDS = 200_000
+_QUEUE_KBYTES = 128 * 1024
+
+
+class Producer:
+    """An idempotent producer (acks=all). With a transactional id each ``write`` is a transaction of its own.
+
+    Delivery failures of ``produce`` are raised by ``flush``.
+    """
+
+    def __init__(self, connection: Connection, transactional_id: str | None = None, linger_ms: int = 5) -> None:
+        self._diagnosis = Diagnosis(connection)
+        self._failures: list[tuple[str, KafkaError]] = []
+        self._transactional = transactional_id is not None
+        settings = connection.config(
+            enable_idempotence=True,
+            linger_ms=linger_ms,
+            batch_num_messages=20_000,
+            queue_buffering_max_messages=_QUEUE_RECORDS,
+            queue_buffering_max_kbytes=_QUEUE_KBYTES,
+            message_max_bytes=10_000_000,
+            delivery_timeout_ms=60_000,
+        )
+        if transactional_id is not None:
+            settings |= {"transactional.id": transactional_id, "transaction.timeout.ms": 10_000}
+        self._client = Client(
+            settings | {"on_delivery": self._failed, "delivery.report.only.error": True} | self._diagnosis.config()
+        )
+        if transactional_id is not None:
+            with self._diagnosis.translated(f"take over {transactional_id}"):
+                self._client.init_transactions(REQUEST_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _failed(self, error: KafkaError | None, message: Any) -> None:
+        if error is not None:
+            self._failures.append((message.topic(), error))
+
+    @property
+    def pending(self) -> int:
+        """Records handed over and not yet acknowledged."""
+        return len(self._client)
+
+    def produce(
+        self,
+        topic: str,
+        *,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers = (),
+        partition: int | None = None,
+        timestamp: int | None = None,
+    ) -> None:
+        """Hand one record over; waits while the queue is full."""
+        place: dict[str, Any] = {} if partition is None else {"partition": partition}
+        if timestamp is not None:
+            place["timestamp"] = timestamp
+        while True:
+            try:
+                self._client.produce(topic, value=value, key=key, headers=list(headers) or None, **place)
+            except BufferError:
+                self._client.poll(0.1)
+            else:
+                return
+
+    def poll(self) -> None:
+        """Let acknowledgements in; call now and then during a long run of ``produce``."""
+        self._client.poll(0)
+
+    def flush(self, seconds: float = 60.0) -> None:
+        """Wait until every record is acknowledged.
+
+        Raises NotAuthorised, DeliveryFailed or BrokerUnreachable for the first kind of failure, DeadlineExceeded
+        when records are still on their way after ``seconds``.
+        """
+        deadline = time.monotonic() + seconds
+        while len(self._client) and time.monotonic() < deadline:
+            self._client.flush(0.2)
+            if self._diagnosis.refused is not None:
+                raise self._diagnosis.translate(self._diagnosis.refused, "log in")
+        self._raise_failures()
+        if len(self._client):
+            raise DeadlineExceeded(f"writing the last {len(self._client)} records", seconds)
+
+    def _raise_failures(self) -> None:
+        if not self._failures:
+            return
+        (topic, error), count = self._failures[0], len(self._failures)
+        self._failures.clear()
+        problem = self._diagnosis.translate(error, f"write to {topic}")
+        if isinstance(problem, RequestRefused | BrokerError):
+            problem = DeliveryFailed(topic, count, error.name(), error.str())
+        raise problem
+
+    def write(self, topic: str, *, key: bytes | None, value: bytes | None, partition: int = 0) -> Coordinate:
+        """Write one record and wait; gives the coordinate it got. With a transactional id, all of a transaction."""
+        placed: list[Message] = []
+        with self._diagnosis.translated(f"write to {topic}"):
+            if self._transactional:
+                self._client.begin_transaction()
+            self._client.produce(
+                topic, value=value, key=key, partition=partition, on_delivery=lambda _, message: placed.append(message)
+            )
+            self.flush()
+            if self._transactional:
+                self._client.commit_transaction(REQUEST_SECONDS)
+        return Coordinate(topic, partition, placed[0].offset())
+
+    def close(self) -> None:
+        """Wait briefly for what is on its way; failures were raised by ``flush``."""
+        self._client.flush(5)
