@@ -1,0 +1,57 @@
+"""What happened to every record: manifests, their chain, search and trace."""
+
+from mesh.lineage.chain import PartitionChain, PartitionTransaction
+from mesh.lineage.digest import NO_RECORDS, RecordDigest
+from mesh.lineage.encoding import decode_manifest, encode_manifest, manifest_schema_json
+from mesh.lineage.manifest import (
+    Basis,
+    Disposition,
+    HighWater,
+    Manifest,
+    Outcome,
+    Place,
+    SchemaSeen,
+    Span,
+    TopicIds,
+    digest_of,
+)
+from mesh.lineage.offsets import OffsetSet
+from mesh.lineage.origins import decode_origins, encode_origins, origins_omitted
+from mesh.lineage.reference import Reference
+from mesh.lineage.verdict_header import (
+    VERDICT_HEADER,
+    VerdictHeader,
+    decode_verdict_header,
+    encode_verdict_header,
+    last_verdict,
+)
+
+__all__ = [
+    "NO_RECORDS",
+    "VERDICT_HEADER",
+    "Basis",
+    "Disposition",
+    "HighWater",
+    "Manifest",
+    "OffsetSet",
+    "Outcome",
+    "PartitionChain",
+    "PartitionTransaction",
+    "Place",
+    "RecordDigest",
+    "Reference",
+    "SchemaSeen",
+    "Span",
+    "TopicIds",
+    "VerdictHeader",
+    "decode_manifest",
+    "decode_origins",
+    "decode_verdict_header",
+    "digest_of",
+    "encode_manifest",
+    "encode_origins",
+    "encode_verdict_header",
+    "last_verdict",
+    "manifest_schema_json",
+    "origins_omitted",
+]

@@ -1,0 +1,176 @@
+"""Sets of offsets as ascending runs: small in a manifest, quick to rank, to select from and to subtract."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+
+from mesh.errors import LineageBroken, UsageError
+from mesh.lineage.varint import VarintReader, pack
+
+_RUNS = b"\x00"
+_SINGLES = b"\x01"
+_START = itemgetter(0)
+
+Run = tuple[int, int]
+"""First offset and how many follow each other from there."""
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetSet:
+    """Offsets of one partition, ascending. Equal sets have equal runs, because adjacent runs are always joined."""
+
+    runs: tuple[Run, ...] = ()
+
+    @classmethod
+    def of(cls, offsets: Sequence[int]) -> OffsetSet:
+        """Take ascending, distinct offsets; raises UsageError when they do not ascend."""
+        if not offsets:
+            return cls()
+        if offsets[-1] - offsets[0] + 1 == len(offsets) and _ascend(offsets):
+            return cls(((offsets[0], len(offsets)),))
+        return cls.of_runs((offset, 1) for offset in offsets)
+
+    @classmethod
+    def of_runs(cls, runs: Iterable[Run]) -> OffsetSet:
+        """Take ascending runs that do not overlap; raises UsageError for others."""
+        joined: list[Run] = []
+        end = 0
+        for start, count in runs:
+            if start < end or count < 1:
+                raise UsageError(f"offsets must ascend and not repeat, but {start} comes after {end - 1}")
+            if joined and start == end:
+                joined[-1] = (joined[-1][0], joined[-1][1] + count)
+            else:
+                joined.append((start, count))
+            end = start + count
+        return cls(tuple(joined))
+
+    @classmethod
+    def between(cls, start: int, end: int) -> OffsetSet:
+        """Every offset of ``[start, end)``."""
+        return cls(((start, end - start),)) if end > start else cls()
+
+    def __len__(self) -> int:
+        return sum(count for _, count in self.runs)
+
+    def __bool__(self) -> bool:
+        return bool(self.runs)
+
+    def __iter__(self) -> Iterator[int]:
+        return (offset for start, count in self.runs for offset in range(start, start + count))
+
+    def __contains__(self, offset: object) -> bool:
+        run = self._run_at(offset) if isinstance(offset, int) else None
+        return run is not None and isinstance(offset, int) and offset < run[0] + run[1]
+
+    def _run_at(self, offset: int) -> Run | None:
+        at = bisect_right(self.runs, offset, key=_START)
+        return self.runs[at - 1] if at else None
+
+    @property
+    def end(self) -> int:
+        """One past the last offset; 0 for the empty set."""
+        return sum(self.runs[-1]) if self.runs else 0
+
+    def rank(self, offset: int) -> int:
+        """How many members are smaller than ``offset``."""
+        below = 0
+        for start, count in self.runs:
+            if start >= offset:
+                break
+            below += min(count, offset - start)
+        return below
+
+    def nth(self, index: int) -> int:
+        """The member with ``index`` smaller members; raises LineageBroken beyond the set."""
+        rest = index
+        for start, count in self.runs:
+            if rest < count:
+                return start + rest
+            rest -= count
+        raise LineageBroken(f"offset number {index}", f"the set holds only {len(self)}")
+
+    def __or__(self, other: OffsetSet) -> OffsetSet:
+        joined: list[Run] = []
+        for start, count in sorted(self.runs + other.runs):
+            end = start + count
+            if joined and start <= sum(joined[-1]):
+                joined[-1] = (joined[-1][0], max(end, sum(joined[-1])) - joined[-1][0])
+            else:
+                joined.append((start, count))
+        return OffsetSet(tuple(joined))
+
+    def __sub__(self, other: OffsetSet) -> OffsetSet:
+        return OffsetSet(tuple(_subtract(self.runs, other.runs)))
+
+    def __and__(self, other: OffsetSet) -> OffsetSet:
+        return self - (self - other)
+
+    def encode(self) -> bytes:
+        """One form byte, then varints: ``0`` gap and length less one of each run, ``1`` gaps of single offsets.
+
+        A gap counts from the end of the member before it (from 0 for the first). The shorter form is taken; the empty
+        set is no bytes at all.
+        """
+        if not self.runs:
+            return b""
+        gaps, end = [], 0
+        for start, count in self.runs:
+            gaps += [start - end, count - 1]
+            end = start + count
+        if len(self) < 2 * len(self.runs):
+            return _SINGLES + pack(_single_gaps(self))
+        return _RUNS + pack(gaps)
+
+    @classmethod
+    def decode(cls, content: bytes) -> OffsetSet:
+        """Read what ``encode`` wrote; raises LineageBroken for anything else."""
+        if not content:
+            return cls()
+        reader, form = VarintReader(content[1:], "an offset list"), content[:1]
+        if form not in (_RUNS, _SINGLES):
+            raise LineageBroken("an offset list", f"its form {form.hex()} is unknown; update the mesh")
+        runs: list[Run] = []
+        end = 0
+        while not reader.exhausted:
+            start = end + reader.integer()
+            count = reader.integer() + 1 if form == _RUNS else 1
+            runs.append((start, count))
+            end = start + count
+        return cls.of_runs(runs)
+
+
+EMPTY = OffsetSet()
+
+
+def _ascend(offsets: Sequence[int]) -> bool:
+    if isinstance(offsets, range):
+        return offsets.step > 0
+    return all(map(int.__lt__, offsets, offsets[1:]))
+
+
+def _single_gaps(offsets: Iterable[int]) -> list[int]:
+    gaps, end = [], 0
+    for offset in offsets:
+        gaps.append(offset - end)
+        end = offset + 1
+    return gaps
+
+
+def _subtract(runs: Sequence[Run], taken: Sequence[Run]) -> Iterator[Run]:
+    at = 0
+    for start, count in runs:
+        begin, end = start, start + count
+        while at < len(taken) and sum(taken[at]) <= begin:
+            at += 1
+        look = at
+        while look < len(taken) and taken[look][0] < end:
+            if taken[look][0] > begin:
+                yield begin, taken[look][0] - begin
+            begin = max(begin, sum(taken[look]))
+            look += 1
+        if begin < end:
+            yield begin, end - begin
