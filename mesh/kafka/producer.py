@@ -1,4 +1,4 @@
-"""Writing records, idempotently and without a callback per record."""
+"""Writing records, idempotently, with every failure reported."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any, Self
 from confluent_kafka import KafkaError
 from confluent_kafka import Producer as Client
 
-from mesh.errors import BrokerError, DeadlineExceeded, DeliveryFailed, RequestRefused
+from mesh.errors import BrokerError, DeadlineExceeded, DeliveryFailed, MeshError, RequestRefused
 from mesh.kafka.connection import REQUEST_SECONDS, Connection
-from mesh.kafka.message import Message
 from mesh.kafka.translation import Diagnosis
 from mesh.types import Coordinate, Headers
 
@@ -30,6 +29,7 @@ class Producer:
         self._diagnosis = Diagnosis(connection)
         self._failures: list[tuple[str, KafkaError]] = []
         self._transactional = transactional_id is not None
+        self.delivered = 0
         settings = connection.config(
             enable_idempotence=True,
             linger_ms=linger_ms,
@@ -41,9 +41,7 @@ class Producer:
         )
         if transactional_id is not None:
             settings |= {"transactional.id": transactional_id, "transaction.timeout.ms": 10_000}
-        self._client = Client(
-            settings | {"on_delivery": self._failed, "delivery.report.only.error": True} | self._diagnosis.config()
-        )
+        self._client = Client(settings | {"on_delivery": self._reported} | self._diagnosis.config())
         if transactional_id is not None:
             with self._diagnosis.translated(f"take over {transactional_id}"):
                 self._client.init_transactions(REQUEST_SECONDS)
@@ -56,8 +54,10 @@ class Producer:
     ) -> None:
         self.close()
 
-    def _failed(self, error: KafkaError | None, message: Any) -> None:
-        if error is not None:
+    def _reported(self, error: KafkaError | None, message: Any) -> None:
+        if error is None:
+            self.delivered += 1
+        else:
             self._failures.append((message.topic(), error))
 
     @property
@@ -118,17 +118,29 @@ class Producer:
 
     def write(self, topic: str, *, key: bytes | None, value: bytes | None, partition: int = 0) -> Coordinate:
         """Write one record and wait; gives the coordinate it got. With a transactional id, all of a transaction."""
-        placed: list[Message] = []
+        if not self._transactional:
+            return self._write(topic, key, value, partition)
         with self._diagnosis.translated(f"write to {topic}"):
-            if self._transactional:
-                self._client.begin_transaction()
-            self._client.produce(
-                topic, value=value, key=key, partition=partition, on_delivery=lambda _, message: placed.append(message)
-            )
-            self.flush()
-            if self._transactional:
-                self._client.commit_transaction(REQUEST_SECONDS)
-        return Coordinate(topic, partition, placed[0].offset())
+            self._client.begin_transaction()
+            try:
+                place = self._write(topic, key, value, partition)
+            except MeshError:
+                self._client.abort_transaction(REQUEST_SECONDS)
+                raise
+            self._client.commit_transaction(REQUEST_SECONDS)
+        return place
+
+    def _write(self, topic: str, key: bytes | None, value: bytes | None, partition: int) -> Coordinate:
+        places: list[Coordinate] = []
+
+        def report(error: KafkaError | None, message: Any) -> None:
+            self._reported(error, message)
+            places.append(Coordinate(topic, message.partition(), message.offset() or 0))
+
+        with self._diagnosis.translated(f"write to {topic}"):
+            self._client.produce(topic, value=value, key=key, partition=partition, on_delivery=report)
+        self.flush()
+        return places[0]
 
     def close(self) -> None:
         """Wait briefly for what is on its way; failures were raised by ``flush``."""

@@ -1,0 +1,167 @@
+"""The consuming side of the transactional loop: group membership with explicit positions, records by partition."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import TopicPartition as ClientTopicPartition
+
+from mesh.kafka.connection import REQUEST_SECONDS, Connection
+from mesh.kafka.message import Message
+from mesh.kafka.translation import Diagnosis
+from mesh.types import TopicPartition
+
+logger = logging.getLogger(__name__)
+
+SESSION_MS = 6_000
+_UNREADABLE = {"_BAD_MSG", "_BAD_COMPRESSION", "CORRUPT_MESSAGE", "INVALID_MSG", "_UNSUPPORTED_FEATURE"}
+_EXPIRED = {"_AUTO_OFFSET_RESET", "OFFSET_OUT_OF_RANGE"}
+_FATAL = {
+    "_FATAL",
+    "FENCED_INSTANCE_ID",
+    "GROUP_AUTHORIZATION_FAILED",
+    "_AUTHENTICATION",
+    "INCONSISTENT_GROUP_PROTOCOL",
+}
+
+Partitions = Collection[TopicPartition]
+
+
+@dataclass(slots=True)
+class Taken:
+    """What one poll brought: records by partition, offsets that cannot be read, partitions whose offset is gone."""
+
+    records: dict[TopicPartition, list[Message]] = field(default_factory=dict)
+    unreadable: list[tuple[TopicPartition, int, str]] = field(default_factory=list)
+    expired: list[TopicPartition] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.records or self.unreadable or self.expired)
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Who calls back when partitions come and go. All three run inside ``take``, on the caller's thread."""
+
+    assigned: Callable[[Partitions], Mapping[TopicPartition, int]]
+    """Gives the offset each partition starts at; partitions left out are held, but not read."""
+    revoked: Callable[[Partitions], None]
+    lost: Callable[[Partitions], None]
+
+
+class Intake:
+    """A consumer that never commits, never resets an offset by itself and never reads what is not committed."""
+
+    def __init__(self, connection: Connection, group: str, membership: Membership) -> None:
+        self._diagnosis = Diagnosis(connection)
+        self._membership = membership
+        settings = connection.config(
+            group_id=group,
+            enable_auto_commit=False,
+            enable_auto_offset_store=False,
+            isolation_level="read_committed",
+            auto_offset_reset="error",
+            partition_assignment_strategy="cooperative-sticky",
+            session_timeout_ms=SESSION_MS,
+            heartbeat_interval_ms=SESSION_MS // 4,
+            fetch_wait_max_ms=50,
+            queued_min_messages=50_000,
+            queued_max_messages_kbytes=64 * 1024,
+            check_crcs=True,
+            topic_metadata_refresh_interval_ms=5_000,
+        )
+        self._consumer = Consumer(settings | self._diagnosis.config())
+
+    def subscribe(self, topics: Iterable[str]) -> None:
+        """Read these topics; replaces what was read before."""
+        names = sorted(topics)
+        with self._diagnosis.translated("subscribe"):
+            if not names:
+                self._consumer.unsubscribe()
+                return
+            self._consumer.subscribe(names, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+
+    def _on_assign(self, consumer: Any, places: list[Any]) -> None:
+        partitions = [_partition(place) for place in places]
+        starts = self._membership.assigned(partitions)
+        consumer.incremental_assign(
+            [ClientTopicPartition(tp.topic, tp.partition, starts.get(tp, 0)) for tp in partitions]
+        )
+        self.pause([tp for tp in partitions if tp not in starts])
+
+    def _on_revoke(self, _: Any, places: list[Any]) -> None:
+        self._membership.revoked([_partition(place) for place in places])
+
+    def _on_lost(self, _: Any, places: list[Any]) -> None:
+        self._membership.lost([_partition(place) for place in places])
+
+    def take(self, most: int, seconds: float) -> Taken:
+        """Up to ``most`` records, waiting at most ``seconds``; raises what leaves no way to go on."""
+        with self._diagnosis.translated("consume"):
+            messages = self._consumer.consume(most, seconds)
+        taken = Taken()
+        records = taken.records
+        for message in messages:
+            if message.error() is not None:
+                self._sort_error(message, taken)
+                continue
+            place = TopicPartition(message.topic(), message.partition())
+            if place in records:
+                records[place].append(message)
+            else:
+                records[place] = [message]
+        return taken
+
+    def _sort_error(self, message: Any, taken: Taken) -> None:
+        error = message.error()
+        name = error.name()
+        if name in _UNREADABLE and message.offset() is not None and message.offset() >= 0:
+            taken.unreadable.append((_partition(message), message.offset(), f"{error.str()} ({name})"))
+        elif name in _EXPIRED and message.topic() is not None:
+            taken.expired.append(_partition(message))
+        elif name in _FATAL or error.fatal() or self._diagnosis.refused is not None:
+            raise self._diagnosis.translate(error, "consume")
+        else:
+            logger.warning("consume: %s (%s)", error.str(), name)
+
+    def stable_offsets(self, partitions: Partitions) -> dict[TopicPartition, int | None]:
+        """The group's committed offsets once no transaction can still change them; None where there is none."""
+        asked = [ClientTopicPartition(tp.topic, tp.partition) for tp in partitions]
+        with self._diagnosis.translated("read committed offsets"):
+            answers = self._consumer.committed(asked, REQUEST_SECONDS) if asked else []
+        return {_partition(place): place.offset if place.offset >= 0 else None for place in answers}
+
+    def seek(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Read on from these offsets; what was fetched ahead is dropped."""
+        with self._diagnosis.translated("seek"):
+            for partition, offset in positions.items():
+                self._consumer.seek(ClientTopicPartition(partition.topic, partition.partition, offset))
+
+    def pause(self, partitions: Partitions) -> None:
+        """Stop reading these, keeping them."""
+        self._consumer.pause([ClientTopicPartition(tp.topic, tp.partition) for tp in partitions])
+
+    def resume(self, partitions: Partitions) -> None:
+        """Go on with what was paused."""
+        self._consumer.resume([ClientTopicPartition(tp.topic, tp.partition) for tp in partitions])
+
+    def group_metadata(self) -> object:
+        """What ties a transaction's offsets to this member's generation (KIP-447)."""
+        return self._consumer.consumer_group_metadata()
+
+    def close(self) -> None:
+        """Leave the group; partitions still held are revoked first."""
+        try:
+            self._consumer.close()
+        except KafkaException as caught:
+            logger.warning("leaving the group: %s", caught.args[0].str())
+
+
+def _partition(place: Any) -> TopicPartition:
+    topic = place.topic() if callable(place.topic) else place.topic
+    partition = place.partition() if callable(place.partition) else place.partition
+    return TopicPartition(topic, partition)

@@ -1,0 +1,341 @@
+"""Consume, step, produce and commit in one Kafka transaction: the machinery the gate and the processors share."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mesh.errors import Fenced, IndefiniteOutcome, RetriableError
+from mesh.kafka.connection import Connection
+from mesh.kafka.intake import Intake, Membership, Taken
+from mesh.kafka.isolation import Isolation
+from mesh.kafka.message import Message
+from mesh.kafka.transaction import AbortRequired, ProducerLost, Report, TransactionalProducer
+from mesh.types import Headers, TopicPartition
+
+logger = logging.getLogger(__name__)
+
+# Two live owners of one identity would fence each other for ever; after this many take-overs in a row, stop.
+_MOST_TAKEOVERS = 3
+_REFRESH_SECONDS = 1.0
+_PARK_SECONDS = 0.5
+# A broker that fails over is back well within this; a restore that takes longer has another cause.
+_RESTORE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSettings:
+    """One loop's identity and pace. The transactional id must have one live owner and survive restarts."""
+
+    connection: Connection
+    group: str
+    transactional_id: str
+    batch_records: int = 5_000
+    poll_seconds: float = 0.02
+    commit_records: int = 20_000
+    commit_seconds: float = 0.15
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One attempt at one transaction. ``positions`` are the next offsets to read, committed with the outputs."""
+
+    producer: TransactionalProducer
+    attempt: int
+    started: float
+    positions: dict[TopicPartition, int] = field(default_factory=dict)
+    records: int = 0
+
+    def produce(
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers | None = None,
+        timestamp: int = 0,
+        report: Report | None = None,
+    ) -> None:
+        """Write a record that becomes readable if and only if this transaction commits."""
+        self.producer.produce(topic, partition, key, value, headers, timestamp, report)
+
+
+class Step(Protocol):
+    """What happens to records between consuming and committing.
+
+    A step sees every record of its inputs once per attempt, in partition order, and writes only through the
+    transaction it is given. Whatever it remembers must follow the transaction: keep what ``process`` and ``complete``
+    learn apart until ``settled(committed=True)``, drop it on ``settled(committed=False)``; the same records come
+    again, with ``transaction.attempt`` one higher.
+
+    ``restore`` runs whenever partitions are (re)gained: at assignment and after a producer had to be replaced. It is
+    given the group's stable committed offsets and gives the offsets to start from. It has to make sure that outputs
+    are readable up to their present end before it trusts them: commit and stable offset can return earlier than the
+    committed end of an output moves (3 of 3 times in trials).
+    """
+
+    def inputs(self) -> Collection[str]:
+        """The topics to read now; asked once a second, so it may change."""
+
+    def restore(self, offsets: Mapping[TopicPartition, int | None]) -> Mapping[TopicPartition, int]:
+        """The start of each partition; those left out are not read (the step has said why)."""
+
+    def release(self, partitions: Collection[TopicPartition]) -> None:
+        """These partitions belong to somebody else now."""
+
+    def process(self, transaction: Transaction, partition: TopicPartition, records: Sequence[Message]) -> int:
+        """Handle the next records of one partition; gives how many of them were handled.
+
+        Fewer than all means that the next one has to wait for something outside (a registry that is away): the
+        partition is parked and the rest comes again, while the other partitions go on.
+        """
+
+    def unreadable(self, transaction: Transaction, partition: TopicPartition, offset: int, reason: str) -> None:
+        """Handle an offset whose record the client cannot read."""
+
+    def complete(self, transaction: Transaction) -> None:
+        """All outputs have their final offsets: check them and write what describes the transaction."""
+
+    def settled(self, transaction: Transaction, *, committed: bool) -> None:
+        """The transaction has ended."""
+
+    def blocked(self, topic: str, reason: str) -> None:
+        """This input cannot be processed now; the others go on and it is tried again later."""
+
+    def expired(self, partition: TopicPartition, offset: int) -> None:
+        """The next unread offset is gone; the partition stands still until somebody decides."""
+
+
+class TransactionalLoop:
+    """Runs a step over its inputs, each transaction holding outputs and offsets, until told to stop.
+
+    ``run`` raises Fenced when another process has taken this identity for good, and whatever leaves no way to go on
+    (a refused login, a group it may not join). Everything else it settles itself: abortable errors abort and repeat,
+    fatal and indefinite ones replace the producer under the same id and reload the committed offsets, an input that
+    fails again and again is singled out and paused while the others go on.
+    """
+
+    def __init__(self, settings: LoopSettings, step: Step, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings, self._step, self._clock = settings, step, clock
+        self._positions: dict[TopicPartition, int] = {}
+        self._transaction: Transaction | None = None
+        self._attempt = 0
+        self._takeovers = 0
+        self._commit_cost = 0.0
+        self._refreshed = float("-inf")
+        self._inputs: frozenset[str] = frozenset()
+        self._parked: dict[TopicPartition, float] = {}
+        # The take-over comes first: it aborts what a predecessor left open, else its offsets would never be stable.
+        self._producer = self._take_over()
+        membership = Membership(self._assigned, self._revoked, self._lost)
+        self._intake = Intake(settings.connection, settings.group, membership)
+        self._isolation = Isolation(self._intake, step.blocked, clock)
+
+    @property
+    def positions(self) -> Mapping[TopicPartition, int]:
+        """The partitions held and the next offset of each, as committed."""
+        return self._positions
+
+    def run(self, stopping: Callable[[], bool]) -> None:
+        """Work until ``stopping()``; then commit what is open and leave the group."""
+        try:
+            while not stopping():
+                self._turn()
+            self._guarded(self._commit)
+        finally:
+            self._intake.close()
+            self._producer.abandon()
+
+    def _turn(self) -> None:
+        self._refresh()
+        self._unpark()
+        taken = self._intake.take(self._settings.batch_records, self._settings.poll_seconds)
+        self._guarded(lambda: self._work(taken))
+        self._isolation.advance(self._positions, busy=bool(taken))
+
+    def _refresh(self) -> None:
+        """Follow the step's inputs as they change."""
+        now = self._clock()
+        if now - self._refreshed < _REFRESH_SECONDS:
+            return
+        self._refreshed = now
+        try:
+            inputs = frozenset(self._step.inputs())
+        except RetriableError as error:
+            logger.warning("%s; going on with the inputs known", error)
+            return
+        if inputs != self._inputs:
+            self._inputs = inputs
+            self._intake.subscribe(inputs)
+
+    def _work(self, taken: Taken) -> None:
+        for partition, records in taken.records.items():
+            if partition in self._positions:
+                self._process(partition, records)
+        for partition, offset, reason in taken.unreadable:
+            self._skip(partition, offset, reason)
+        for partition in taken.expired:
+            self._stop_at_loss(partition)
+        if self._due(idle=not taken):
+            self._commit()
+
+    def _process(self, partition: TopicPartition, records: Sequence[Message]) -> None:
+        transaction = self._open()
+        done = self._step.process(transaction, partition, records)
+        if done:
+            transaction.positions[partition] = records[done - 1].offset() + 1
+            transaction.records += done
+        if done < len(records):
+            self._park(partition, records[done].offset())
+
+    def _park(self, partition: TopicPartition, offset: int) -> None:
+        self._intake.seek({partition: offset})
+        self._intake.pause([partition])
+        self._parked[partition] = self._clock() + _PARK_SECONDS
+
+    def _unpark(self) -> None:
+        due = [partition for partition, until in self._parked.items() if until <= self._clock()]
+        for partition in due:
+            del self._parked[partition]
+        self._intake.resume([partition for partition in due if partition in self._positions])
+
+    def _skip(self, partition: TopicPartition, offset: int, reason: str) -> None:
+        transaction = self._open()
+        if partition not in self._positions or offset < transaction.positions.get(partition, -1):
+            return
+        self._step.unreadable(transaction, partition, offset, reason)
+        transaction.positions[partition] = offset + 1
+        transaction.records += 1
+        self._intake.seek({partition: offset + 1})
+
+    def _stop_at_loss(self, partition: TopicPartition) -> None:
+        if partition not in self._positions:
+            return
+        self._commit()
+        self._intake.pause([partition])
+        self._step.expired(partition, self._positions.pop(partition))
+
+    def _open(self) -> Transaction:
+        if self._transaction is None:
+            self._producer.begin()
+            self._transaction = Transaction(self._producer, self._attempt, self._clock())
+        return self._transaction
+
+    def _due(self, *, idle: bool) -> bool:
+        """By size, by time, and when nothing is coming; a dear commit (many partitions) makes the next one later."""
+        transaction = self._transaction
+        if transaction is None:
+            return False
+        age = self._clock() - transaction.started
+        if idle:
+            return age >= self._commit_cost
+        pace = max(self._settings.commit_seconds, min(1.0, 2 * self._commit_cost))
+        return transaction.records >= self._settings.commit_records or age >= pace
+
+    def _commit(self) -> None:
+        transaction = self._transaction
+        if transaction is None:
+            return
+        began = self._clock()
+        self._producer.flush()
+        self._step.complete(transaction)
+        self._producer.flush()
+        # The broker would take offsets of partitions that belong to another member by now, even backwards.
+        if any(partition not in self._positions for partition in transaction.positions):
+            raise AbortRequired("commit", "_LOST", "a partition of the transaction is no longer assigned")
+        self._producer.send_offsets(transaction.positions, self._intake.group_metadata())
+        self._producer.commit()
+        self._transaction = None
+        self._positions |= transaction.positions
+        self._attempt = self._takeovers = 0
+        self._commit_cost = self._clock() - began
+        self._step.settled(transaction, committed=True)
+        self._isolation.committed({tp.topic for tp in transaction.positions})
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """The three classes of errors of a transaction, and what each one asks for."""
+        try:
+            work()
+        except (ProducerLost, IndefiniteOutcome, Fenced) as error:
+            logger.warning("%s; taking over again", error)
+            self._replace_producer(error)
+        except RetriableError as error:
+            logger.warning("%s; repeating the transaction", error)
+            reason = str(error)
+            self._guarded(lambda: self._abort(reason))
+
+    def _abort(self, reason: str) -> None:
+        transaction = self._transaction
+        if transaction is None:
+            return
+        try:
+            self._producer.abort()
+        except AbortRequired as error:
+            raise ProducerLost("abort", error.code, error.reason) from None
+        self._drop(transaction)
+        # All of them, not only those of the transaction: records taken with the failing ones were not handled yet.
+        self._intake.seek(self._positions)
+        self._isolation.aborted({tp.topic for tp in transaction.positions}, self._attempt, reason, self._positions)
+
+    def _drop(self, transaction: Transaction) -> None:
+        self._transaction = None
+        self._attempt += 1
+        self._step.settled(transaction, committed=False)
+
+    def _replace_producer(self, error: RetriableError | Fenced) -> None:
+        self._takeovers += 1
+        if self._takeovers > _MOST_TAKEOVERS:
+            raise error
+        self._producer.abandon()
+        if self._transaction is not None:
+            self._drop(self._transaction)
+        self._producer = self._take_over()
+        self._positions = dict(self._restore(list(self._positions)))
+        self._intake.seek(self._positions)
+
+    def _take_over(self) -> TransactionalProducer:
+        """Become the owner of the transactional id; a coordinator that is loading is waited for."""
+        while True:
+            try:
+                return TransactionalProducer(self._settings.connection, self._settings.transactional_id)
+            except (IndefiniteOutcome, AbortRequired, ProducerLost) as error:
+                self._takeovers += 1
+                if self._takeovers > _MOST_TAKEOVERS:
+                    raise
+                logger.warning("%s; trying again", error)
+
+    def _restore(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        deadline = self._clock() + _RESTORE_SECONDS
+        while True:
+            try:
+                return self._step.restore(self._intake.stable_offsets(partitions))
+            except RetriableError as error:
+                if self._clock() > deadline:
+                    raise
+                logger.warning("%s; restoring again", error)
+                time.sleep(_PARK_SECONDS)
+
+    def _assigned(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        # What is open belongs to the former assignment; settle it, so that a restore reads a quiet output.
+        self._guarded(self._commit)
+        starts = self._restore(partitions)
+        self._positions |= starts
+        return starts
+
+    def _revoked(self, partitions: Collection[TopicPartition]) -> None:
+        self._guarded(self._commit)
+        self._forget(partitions)
+
+    def _lost(self, partitions: Collection[TopicPartition]) -> None:
+        """The group has given these away already: what is open must not commit."""
+        if self._transaction is not None:
+            self._guarded(lambda: self._abort("the group gave partitions of the transaction to another member"))
+        self._forget(partitions)
+
+    def _forget(self, partitions: Collection[TopicPartition]) -> None:
+        for partition in partitions:
+            self._positions.pop(partition, None)
+        self._step.release(partitions)
