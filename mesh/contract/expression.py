@@ -1,0 +1,116 @@
+"""Rules over one record: a subset of CEL, checked against the schema and compiled to plain Python.
+
+The language: ``message.a.b``, numbers, texts, ``true``, ``false``, ``null``, lists and maps; ``== != < <= > >= in``;
+``+ - * / %`` on 64-bit integers (an overflow is an error) and on doubles; ``&& || !`` and ``?:``; ``size``,
+``startsWith``, ``endsWith``, ``contains``, ``matches`` (RE2, found anywhere in the text), ``int``, ``double``;
+``list.exists(x, ...)``, ``list.all(x, ...)``, ``list[0]``, ``map['key']``; ``has(message.a)``: is not null.
+Integers and doubles compare by value. Timestamps and dates are their Avro integers. Everything else is refused with a
+reason and a place.
+
+Errors are CEL's: order, arithmetic, text functions and field access on null, an overflow, a division of an integer by
+zero, an index or a key that is not there. ``false && error`` is false and ``true || error`` is true; otherwise the
+rule has no outcome, and a rule without an outcome is **not fulfilled**. So an optional field is guarded:
+``message.x == null || message.x <= 5``. Equality never fails: null equals null and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from mesh.contract.expression_parse import parse
+from mesh.contract.expression_tree import Node
+from mesh.contract.expression_types import AvroSchema, SchemaTypes
+from mesh.contract.expression_writer import Writer
+from mesh.errors import ContractInvalid
+
+# ?: inside the condition of ?: doubles the source with every level.
+_LONGEST_SOURCE: Final = 1 << 16
+
+Rule = Callable[[Mapping[str, object]], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSource:
+    """A rule as Python source, to be set into a larger function.
+
+    ``holds`` is true when the rule is fulfilled; ``undecided`` is true when the rule has no outcome. ``loads`` says
+    which variable must hold which top-level field, ``constants`` what the source calls.
+    """
+
+    holds: str
+    undecided: str
+    loads: Mapping[str, str]
+    constants: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """One rule; equal when its text is."""
+
+    text: str
+    tree: Node
+
+    @classmethod
+    def parse(cls, text: str) -> Expression:
+        """Read a rule; raises ContractInvalid with one problem, ``column 12: ...``, for what is not in the language."""
+        return cls(text, parse(text))
+
+    def check(self, value_schema: AvroSchema) -> list[str]:
+        """What keeps the rule from applying to records of this schema, each ``column 12: ...``; empty if nothing."""
+        try:
+            self.source(value_schema)
+        except ContractInvalid as error:
+            return list(error.problems)
+        return []
+
+    def compile(self, value_schema: AvroSchema) -> Rule:
+        """A function that says whether a record of this schema fulfils the rule; raises ContractInvalid as ``source``.
+
+        The record holds every field as plain values (numbers for logical types); one that does not fulfils nothing.
+        """
+        source = self.source(value_schema)
+        lines = [f"    {variable} = message[{name!r}]" for variable, name in source.loads.items()]
+        text = "\n".join(("def rule(message):", *lines, f"    return {source.holds}"))
+        space: dict[str, Any] = dict(source.constants)
+        exec(text, space)  # noqa: S102  (generated from the checked tree; texts of the rule appear as literals only)
+        return _total(cast(Rule, space["rule"]))
+
+    def source(self, value_schema: AvroSchema, prefix: str = "") -> RuleSource:
+        """The rule as Python source; ``prefix`` keeps its names apart from those of other rules.
+
+        Raises ContractInvalid with what ``check`` would list.
+        """
+        message = SchemaTypes().read(value_schema)
+        if message.kind != "record":
+            raise ContractInvalid(["column 1: rules apply to records, the schema is of another type"])
+        writer = Writer(message, prefix)
+        truth = writer.truth(self.tree)
+        if writer.problems:
+            raise ContractInvalid(writer.problems)
+        _try(truth.yes, truth.maybe)
+        undecided = "False" if truth.certain else f"(not {truth.yes} and {truth.maybe})"
+        return RuleSource(truth.yes, undecided, writer.loads, writer.constants)
+
+
+def _try(*texts: str) -> None:
+    # Python's compiler has a limit of its own for nesting; conditions of ?: are written several times.
+    too_complex = ContractInvalid(["column 1: the expression is too complex; split it into several rules"])
+    if any(len(text) > _LONGEST_SOURCE for text in texts):
+        raise too_complex
+    try:
+        for text in texts:
+            compile(text, "<rule>", "eval")
+    except (SyntaxError, MemoryError, RecursionError):
+        raise too_complex from None
+
+
+def _total(rule: Rule) -> Rule:
+    def fulfilled(message: Mapping[str, object]) -> bool:
+        try:
+            return rule(message)
+        except (KeyError, TypeError, AttributeError):
+            return False
+
+    return fulfilled

@@ -1,0 +1,288 @@
+"""The half of the writer that deals with values: fields, numbers, texts, collections."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import Final
+
+from mesh.contract.expression_code import HIGHEST, LOWEST, NOTHING, Truth, Value, as_value, both
+from mesh.contract.expression_runtime import divide, quotient, remainder
+from mesh.contract.expression_tree import (
+    Binary,
+    Call,
+    Conditional,
+    Index,
+    ListLiteral,
+    Literal,
+    MapLiteral,
+    Name,
+    Node,
+    Place,
+    Select,
+    Unary,
+)
+from mesh.contract.expression_types import BOOL, DOUBLE, INT, NULL, STRING, Type
+
+_LITERALS: Final = {int: INT, float: DOUBLE, str: STRING, bool: BOOL, type(None): NULL}
+CONDITIONS: Final = ("startsWith", "endsWith", "contains", "matches")
+_RUNTIME: Final = {"/": quotient, "%": remainder}
+
+
+@dataclass(slots=True)
+class ValueWriter(ABC):
+    """Writes one expression; ``problems`` collects what it refuses, ``loads`` and ``constants`` what the source needs.
+
+    Top-level fields are read from variables ``f_<field>``; ``prefix`` keeps other names of several expressions apart.
+    """
+
+    message: Type
+    prefix: str = ""
+    problems: list[str] = field(default_factory=list)
+    loads: dict[str, str] = field(default_factory=dict)
+    constants: dict[str, object] = field(default_factory=dict)
+    _scope: dict[str, Value] = field(default_factory=dict)
+    _names: int = 0
+
+    @abstractmethod
+    def truth(self, node: Node) -> Truth:
+        """The source of a condition."""
+
+    def _name(self, kind: str) -> str:
+        self._names += 1
+        return f"{kind}{self.prefix}{self._names}"
+
+    def _constant(self, value: object) -> str:
+        name = self._name("k")
+        self.constants[name] = value
+        return name
+
+    def _refuse(self, at: Place, reason: str) -> Value:
+        self.problems.append(f"{at}: {reason}")
+        return NOTHING
+
+    def _atom(self, value: Value) -> Value:
+        """The same value behind a name, so that its text may be repeated."""
+        if value.atom:
+            return value
+        name = self._name("t")
+        return Value(value.type, name, both(value.guard, f"(({name} := {value.text}) is {name})"), atom=True)
+
+    def _sure(self, value: Value) -> Value:
+        """The same value where null is an error."""
+        if not value.type.nullable:
+            return value
+        if value.atom:
+            return replace(value, type=value.type.sure, guard=both(value.guard, f"{value.text} is not None"))
+        name = self._name("t")
+        return Value(value.type.sure, name, both(value.guard, f"({name} := {value.text}) is not None"), atom=True)
+
+    def value(self, node: Node) -> Value:
+        """The source of a value."""
+        match node:
+            case Literal():
+                value = Value(_LITERALS[type(node.value)], repr(node.value), atom=True)
+            case Name():
+                value = self._named(node)
+            case Select():
+                value = self._field_of(node.at, node.operand, node.field)
+            case Index():
+                value = self._index(node)
+            case Unary(operator="-"):
+                value = self._negative(node)
+            case Binary(operator="+" | "-" | "*" | "/" | "%"):
+                value = self._arithmetic(node)
+            case ListLiteral():
+                value = self._list(node)
+            case MapLiteral():
+                value = self._map(node)
+            case Conditional():
+                value = self._choice(node)
+            case Call() if node.function not in CONDITIONS:
+                value = self._call(node)
+            case _:
+                value = as_value(self.truth(node))
+        return value
+
+    def _named(self, node: Name) -> Value:
+        if node.name in self._scope:
+            return self._scope[node.name]
+        if node.name == "message":
+            return Value(self.message, "message", atom=True)
+        hint = f"; write message.{node.name}" if node.name in self.message.fields else ""
+        return self._refuse(node.at, f"{node.name} is not known here{hint}")
+
+    def _field_of(self, at: Place, operand: Node, name: str, missing: str = "") -> Value:
+        target = self._sure(self.value(operand))
+        if target.type.kind == "map":
+            return self._entry(target, Value(STRING, repr(name), atom=True), missing)
+        if target.type.kind != "record":
+            return self._refuse(at, f"{target.type} has no field {name}") if target.known else NOTHING
+        type_ = target.type.fields.get(name)
+        if type_ is None:
+            near = get_close_matches(name, target.type.fields, 1)
+            return self._refuse(at, f"there is no field {name}" + (f"; did you mean {near[0]}?" if near else ""))
+        if target.text != "message":
+            return Value(type_, f"{target.text}[{name!r}]", target.guard)
+        variable = f"f_{name}"
+        self.loads[variable] = name
+        return Value(type_, variable, atom=True)
+
+    def _entry(self, target: Value, key: Value, missing: str) -> Value:
+        target, key = self._atom(target), self._atom(key)
+        if missing:
+            return Value(target.type.element.maybe, f"{target.text}.get({key.text})", both(target.guard, key.guard))
+        guard = both(target.guard, key.guard, f"{key.text} in {target.text}")
+        return Value(target.type.element, f"{target.text}[{key.text}]", guard)
+
+    def _index(self, node: Index) -> Value:
+        target, key = self.value(node.operand), self.value(node.key)
+        if not (target.known and key.known):
+            return NOTHING
+        target, key = self._sure(target), self._sure(key)
+        wanted = {"list": "int", "map": "string"}.get(target.type.kind)
+        if wanted is None or key.type.kind != wanted:
+            return self._refuse(node.at, f"{target.type} has no index of type {key.type}")
+        if wanted == "string":
+            return self._entry(target, key, "")
+        target, key = self._atom(target), self._atom(key)
+        guard = both(target.guard, key.guard, f"0 <= {key.text} < len({target.text})")
+        return Value(target.type.element, f"{target.text}[{key.text}]", guard)
+
+    def _negative(self, node: Unary) -> Value:
+        operand = self.value(node.operand)
+        if not operand.known:
+            return NOTHING
+        if not operand.type.numeric:
+            return self._refuse(node.at, f"{operand.type} has no negative")
+        operand = self._atom(self._sure(operand))
+        guard = operand.guard if operand.type == DOUBLE else both(operand.guard, f"{operand.text} != {LOWEST}")
+        return Value(operand.type, f"(-{operand.text})", guard)
+
+    def _arithmetic(self, node: Binary) -> Value:
+        left, right = self.value(node.left), self.value(node.right)
+        if not (left.known and right.known):
+            return NOTHING
+        left, right = self._sure(left), self._sure(right)
+        kinds = {left.type.kind, right.type.kind}
+        if kinds == {"string"} and node.operator == "+":
+            return self._concatenation(node, left, right)
+        if kinds == {"double"} and node.operator != "%":
+            return self._double_arithmetic(node.operator, left, right)
+        if kinds == {"int"}:
+            return self._integer_arithmetic(node.operator, left, right)
+        hint = "; write double(...) around the integer, or 1.0 for 1" if kinds == {"int", "double"} else ""
+        return self._refuse(node.at, f"{node.operator} does not take {pair(left, right)}{hint}")
+
+    def _concatenation(self, node: Binary, left: Value, right: Value) -> Value:
+        if not (self.cheap(node.left) and self.cheap(node.right)):
+            return self._refuse(node.at, "inside a loop + applies to the loop's variable only")
+        return Value(STRING, f"({left.text} + {right.text})", both(left.guard, right.guard))
+
+    def _double_arithmetic(self, operator: str, left: Value, right: Value) -> Value:
+        guard = both(left.guard, right.guard)
+        if operator != "/":
+            return Value(DOUBLE, f"({left.text} {operator} {right.text})", guard)
+        return Value(DOUBLE, f"{self._constant(divide)}({left.text}, {right.text})", guard)
+
+    def _integer_arithmetic(self, operator: str, left: Value, right: Value) -> Value:
+        text, result = f"({left.text} {operator} {right.text})", self._name("t")
+        guard = both(left.guard, right.guard)
+        if operator in _RUNTIME:
+            right = self._atom(right)
+            guard = both(left.guard, right.guard, f"{right.text} != 0")
+            text = f"{self._constant(_RUNTIME[operator])}({left.text}, {right.text})"
+        return Value(INT, result, both(guard, f"{LOWEST} <= ({result} := {text}) <= {HIGHEST}"), atom=True)
+
+    def _list(self, node: ListLiteral) -> Value:
+        items = [self.value(item) for item in node.items]
+        if not all(item.known for item in items):
+            return NOTHING
+        type_ = _common([item.type for item in items])
+        if type_ is None:
+            return self._refuse(node.at, "the items of a list are of one type")
+        text = "[" + ", ".join(item.text for item in items) + "]"
+        return Value(Type("list", item=type_), text, both(*(item.guard for item in items)))
+
+    def _map(self, node: MapLiteral) -> Value:
+        keys = [key.value if isinstance(key, Literal) else None for key, _ in node.entries]
+        if not all(isinstance(key, str) for key in keys) or len(set(keys)) < len(keys):
+            return self._refuse(node.at, "the keys of a map are texts, written out, each once")
+        items = [self.value(item) for _, item in node.entries]
+        if not all(item.known for item in items):
+            return NOTHING
+        type_ = _common([item.type for item in items])
+        if type_ is None:
+            return self._refuse(node.at, "the values of a map are of one type")
+        text = "{" + ", ".join(f"{key!r}: {item.text}" for key, item in zip(keys, items, strict=True)) + "}"
+        return Value(Type("map", item=type_), text, both(*(item.guard for item in items)))
+
+    def _choice(self, node: Conditional) -> Value:
+        condition, then, otherwise = self.truth(node.condition), self.value(node.then), self.value(node.otherwise)
+        if not (condition.known and then.known and otherwise.known):
+            return NOTHING
+        type_ = _common([then.type, otherwise.type])
+        if type_ is None:
+            return self._refuse(node.at, f"both outcomes of ?: are of one type, not {pair(then, otherwise)}")
+        chosen = self._name("t")
+        decided = as_value(condition)
+        bind = f"(({chosen} := {decided.text}) is {chosen})"
+        branches = (
+            ""
+            if not (then.guard or otherwise.guard)
+            else (f"(({then.guard or 'True'}) if {chosen} else ({otherwise.guard or 'True'}))")
+        )
+        return Value(type_, f"({then.text} if {chosen} else {otherwise.text})", both(decided.guard, bind, branches))
+
+    def _call(self, node: Call) -> Value:
+        name = node.function
+        if len(node.arguments) == 1 and (name == "size" or (name in ("int", "double") and not node.method)):
+            value = self._sure(self.value(node.arguments[0]))
+            if not value.known:
+                return NOTHING
+            return self._size(node, value) if name == "size" else self._conversion(node, self._atom(value))
+        return self._refuse(
+            node.at, f"{name} with {len(node.arguments)} argument(s) is not a function of the rule language"
+        )
+
+    def _size(self, node: Call, value: Value) -> Value:
+        if value.type.kind not in ("string", "bytes", "list", "map"):
+            return self._refuse(node.at, f"{value.type} has no size")
+        return Value(INT, f"len({value.text})", value.guard)
+
+    def _conversion(self, node: Call, value: Value) -> Value:
+        if not value.type.numeric:
+            return self._refuse(node.at, f"{node.function} converts numbers, not {value.type}")
+        if value.type.kind == node.function:
+            return value
+        if node.function == "double":
+            return Value(DOUBLE, f"float({value.text})", value.guard)
+        return Value(INT, f"int({value.text})", both(value.guard, f"{float(LOWEST)} < {value.text} < {float(-LOWEST)}"))
+
+    def cheap(self, node: Node) -> bool:
+        """Whether work on this text may be repeated by the loop it stands in, if it stands in one."""
+        # A record of 1 MB holds a list of 10^5 items and a text of 10^6 characters; their product would stop a gate.
+        return not self._scope or isinstance(node, Literal) or (isinstance(node, Name) and node.name in self._scope)
+
+
+def pair(left: Value, right: Value) -> str:
+    """Two operands for people."""
+    return f"{left.type} and {right.type}"
+
+
+def comparable(left: Type, right: Type) -> bool:
+    """Whether ``==`` can be true of two non-null values."""
+    if left.kind == "list" == right.kind:
+        empty = "null" in (left.element.kind, right.element.kind)
+        return (empty or comparable(left.element, right.element)) and not (left.has_double or right.has_double)
+    return (left.numeric and right.numeric) or (left.scalar and left.kind == right.kind)
+
+
+def _common(types: list[Type]) -> Type | None:
+    others = [type_ for type_ in types if type_.kind != "null"]
+    if not others:
+        return NULL
+    if any(type_.sure != others[0].sure for type_ in others):
+        return None
+    return others[0].maybe if len(others) < len(types) or any(type_.nullable for type_ in others) else others[0]
