@@ -1,0 +1,71 @@
+"""The broker tests share: a real Kafka, the embedded one or one they were pointed at."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from mesh.embedded.jars import JarCache, locked_jars
+from mesh.embedded.kafka import EmbeddedKafka
+from mesh.kafka import Admin, Connection, verify_credentials
+
+
+def eventually(condition: Callable[[], object], seconds: float = 10.0, *, every: float = 0.05) -> None:
+    """Poll until ``condition()`` is true; fail after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"did not come true within {seconds:g} s: {condition}")
+        time.sleep(every)
+
+
+class Broker:
+    """A running cluster and the administrator's way in."""
+
+    def __init__(self, admin: Connection) -> None:
+        self.admin = admin
+        self._known: dict[str, Connection] = {}
+
+    @property
+    def bootstrap(self) -> str:
+        """Where clients connect."""
+        return self.admin.bootstrap
+
+    def connection(self, principal: str) -> Connection:
+        """The way in for a principal without any rights but those a test grants; created on first use."""
+        if principal not in self._known:
+            self._known[principal] = self._created(principal)
+        return self._known[principal]
+
+    def _created(self, principal: str) -> Connection:
+        password = secrets.token_urlsafe(16)
+        with Admin(self.admin) as admin:
+            admin.create_user(principal, password)
+        connection = self.admin.as_principal(principal, password)
+        eventually(lambda: verify_credentials(connection))
+        return connection
+
+
+@contextmanager
+def running_broker() -> Iterator[Broker]:
+    """The broker of ``MESH_TEST_BOOTSTRAP``, else an embedded one in a temporary folder."""
+    bootstrap = os.environ.get("MESH_TEST_BOOTSTRAP")
+    if bootstrap:
+        password = SecretStr(os.environ["MESH_TEST_PASSWORD"])
+        yield Broker(Connection(bootstrap, principal=os.environ["MESH_TEST_PRINCIPAL"], password=password))
+        return
+    with tempfile.TemporaryDirectory(prefix="mesh-kafka-") as folder, embedded_kafka(Path(folder)) as kafka:
+        yield Broker(kafka.connection)
+
+
+def embedded_kafka(folder: Path) -> EmbeddedKafka:
+    """A cluster of one node in ``folder``, not yet started."""
+    jars = JarCache.of_environment().provide(locked_jars())
+    return EmbeddedKafka(folder, jars, secrets.token_urlsafe(16))
