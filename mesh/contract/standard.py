@@ -1,0 +1,210 @@
+"""The Open Data Contract Standard 3.1.0: validation by its official JSON Schema, told in plain English."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from functools import cache
+from importlib import resources
+from typing import Any, cast
+
+from jsonschema import Draft201909Validator
+from jsonschema.exceptions import ValidationError
+
+from mesh.contract.document import Document, Place, Problems, written
+
+API_VERSION = "v3.1.0"
+
+# Where people put what the standard keeps elsewhere, or does not know (the table of homes in the contract guide).
+_HOMES = {
+    "topic": "the topic's name is schema[].physicalName, its settings are customProperties: topic of the schema object",
+    "partitions": "it belongs in customProperties: topic of the schema object",
+    "cleanupPolicy": "it belongs in customProperties: topic of the schema object",
+    "retention": "it is an entry of slaProperties (property: retention)",
+    "compatibility": "it belongs in customProperties of the schema object",
+    "eventTime": "it belongs in customProperties of the schema object",
+    "keySchema": "it belongs in customProperties of the schema object",
+    "headers": "it belongs in customProperties of the schema object",
+    "purposes": "it belongs in customProperties of a role",
+    "principals": "it belongs in customProperties of a role",
+    "reaction": "it belongs in customProperties of the quality item or property",
+    "enum": "v3.1.0 says it as a quality item: metric invalidValues with arguments validValues and mustBe 0",
+    "deprecated": "it came with v3.2.0",
+    "quality": "it belongs on a schema object or a property",
+    "models": "v3 calls it schema",
+    "info": "v3 has its fields (name, version, status, ...) at the top level",
+    "nullable": "write required: true or false",
+    "type": "write logicalType and physicalType",
+    "precision": "write physicalType: bytes/decimal(p,s)",
+    "scale": "write physicalType: bytes/decimal(p,s)",
+    "pattern": "it belongs in logicalTypeOptions",
+    "minimum": "it belongs in logicalTypeOptions",
+    "maximum": "it belongs in logicalTypeOptions",
+}
+
+_KINDS = {"object": "a mapping", "array": "a list", "string": "text", "integer": "a whole number", "number": "a number"}
+_KINDS |= {"boolean": "true or false", "null": "null"}
+_BROKEN = {
+    "pattern": "does not match {}",
+    "format": "is not a {}",
+    "minimum": "is below {}",
+    "maximum": "is above {}",
+    "exclusiveMinimum": "is not above {}",
+    "minItems": "has fewer than {} entries",
+    "maxItems": "has more than {} entries",
+    "uniqueItems": "has an entry twice",
+}
+
+
+def check(document: Document) -> Problems:
+    """Everything the standard has against a document, and nothing twice; a document of another kind says only that."""
+    problems = Problems(document)
+    foreign = _foreign(document.source)
+    if foreign:
+        problems.add(*foreign)
+        return problems
+    for error in _validator().iter_errors(document.source):
+        for place, text in _told(error):
+            problems.add(place, text)
+    return problems
+
+
+def _foreign(source: Mapping[str, Any]) -> tuple[Place, str] | None:
+    kind, version = source.get("kind"), source.get("apiVersion")
+    if kind is None and "dataContractSpecification" in source:
+        return (), "this is a Data Contract Specification document; convert it to ODCS v3.1.0 (kind: DataContract)"
+    if kind is None and "asyncapi" in source:
+        return (), "this is an AsyncAPI document; a contract is an ODCS document (kind: DataContract)"
+    if kind != "DataContract":
+        told = "kind is missing" if kind is None else f"kind is {kind!r}"
+        return ("kind",), f"{told}; a contract is an ODCS document with kind: DataContract"
+    if version != API_VERSION:
+        told = "apiVersion is missing" if version is None else f"apiVersion is {version!r}"
+        return ("apiVersion",), f"{told}; write apiVersion: {API_VERSION}, the version this mesh validates"
+    return None
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    name = f"odcs-json-schema-{API_VERSION}.json"
+    loaded: dict[str, Any] = json.loads(resources.files("mesh.contract").joinpath("standards", name).read_text("utf-8"))
+    return loaded
+
+
+@cache
+def _validator() -> Draft201909Validator:
+    return Draft201909Validator(_schema(), format_checker=Draft201909Validator.FORMAT_CHECKER)
+
+
+def _told(error: ValidationError) -> Iterator[tuple[Place, str]]:
+    place: Place = tuple(error.absolute_path)
+    if error.validator in ("unevaluatedProperties", "additionalProperties"):
+        yield from _unknown(error, place)
+    elif error.validator in ("oneOf", "anyOf"):
+        yield from _alternatives(error, place)
+    elif error.validator == "required":
+        missing = [key for key in cast(Any, error.validator_value) if key not in cast(Any, error.instance)]
+        yield place, f"{', '.join(missing)} is missing" if len(missing) == 1 else f"{', '.join(missing)} are missing"
+    else:
+        yield place, _sentence(error)
+
+
+def _sentence(error: ValidationError) -> str:
+    value, wanted = error.instance, cast(Any, error.validator_value)
+    if error.validator == "type":
+        kinds = [wanted] if isinstance(wanted, str) else wanted
+        return f"{_shown(value)} should be {' or '.join(_KINDS.get(kind, kind) for kind in kinds)}"
+    if error.validator in ("enum", "const"):
+        allowed = [str(choice) for choice in (wanted if isinstance(wanted, list) else [wanted])]
+        return f"{_shown(value)} is not one of {', '.join(allowed)}{_meant(str(value), allowed)}"
+    broken = _BROKEN.get(str(error.validator))
+    return (
+        f"{_shown(value)} {broken.format(wanted)}" if broken else f"{_shown(value)} breaks {error.validator}: {wanted}"
+    )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return json.dumps(value, ensure_ascii=False)[:80]
+
+
+def _alternatives(error: ValidationError, place: Place) -> Iterator[tuple[Place, str]]:
+    operators = _operators(cast(Any, error.validator_value))
+    if operators:
+        given = [key for key in operators if key in cast(Any, error.instance)]
+        faults = [
+            fault for fault in error.context or () if fault.absolute_path and fault.absolute_path != error.absolute_path
+        ]
+        if len(given) == 1 and faults:
+            yield from _told(faults[0])
+            return
+        told = "none is there" if not given else f"{' and '.join(given)} are there"
+        yield place, f"needs exactly one of {', '.join(operators)}; {told}"
+        return
+    branches = _branches(error)
+    fitting = [
+        faults for faults in branches if not any(fault.validator == "type" and len(fault.path) == 0 for fault in faults)
+    ]
+    if fitting:
+        for fault in fitting[0]:
+            yield from _told(fault)
+    else:
+        yield place, f"{_shown(error.instance)} has none of the shapes the standard allows here"
+
+
+def _operators(alternatives: list[dict[str, Any]]) -> list[str]:
+    names = [
+        name for branch in alternatives for name in branch.get("required", ()) if len(branch.get("required", ())) == 1
+    ]
+    return names if names and all(name.startswith("must") for name in names) else []
+
+
+def _branches(error: ValidationError) -> list[list[ValidationError]]:
+    grouped: dict[Any, list[ValidationError]] = {}
+    for fault in error.context or ():
+        grouped.setdefault(fault.relative_schema_path[0], []).append(fault)
+    return list(grouped.values())
+
+
+def _unknown(error: ValidationError, place: Place) -> Iterator[tuple[Place, str]]:
+    """Name the keys that no branch of the schema knows here; the rest is the shadow of another fault."""
+    known = _known(error.schema)
+    for key in cast(Any, error.instance):
+        if key not in known:
+            where = written(place) or "the top level"
+            yield (*place, key), f"the standard knows no key {key!r} in {where}{_hint(key, place, known)}"
+
+
+def _hint(key: str, place: Place, known: set[str]) -> str:
+    meant = _meant(key, known)
+    if meant:
+        return meant
+    if key in _HOMES:
+        return f"; {_HOMES[key]}"
+    if place[-1:] == ("logicalTypeOptions",):
+        return f"; allowed here: {', '.join(sorted(known))}"
+    owners = sorted(name for name, part in _schema()["$defs"].items() if key in part.get("properties", {}))
+    if owners:
+        return f"; the standard knows it in {' and '.join(owners[:3])}"
+    return "; put what the standard has no word for into customProperties"
+
+
+def _meant(word: str, choices: Any) -> str:
+    close = get_close_matches(word, list(choices), n=1, cutoff=0.75)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _known(schema: Any) -> set[str]:
+    """Every key that a schema names for its object, in whatever branch."""
+    if not isinstance(schema, Mapping):
+        return set()
+    keys = set(schema.get("properties", {}))
+    parts = [schema.get(name) for name in ("then", "else")]
+    parts += [part for name in ("allOf", "anyOf", "oneOf") for part in schema.get(name, ())]
+    if "$ref" in schema:
+        parts.append(_schema()["$defs"].get(str(schema["$ref"]).rpartition("/")[2]))
+    return keys.union(*(_known(part) for part in parts))
