@@ -1,0 +1,93 @@
+"""The exact set of broker permissions that follows from contracts; the broker denies everything else.
+
+Topics are always LITERAL: a prefix on a public topic would open its quarantine and ``v1`` would open ``v10``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from mesh.access.platform import EVERYBODY, GATE, GATE_PREFIX, catalog_topic
+from mesh.contract import Contract
+from mesh.kafka import Acl
+from mesh.kafka.security import Operation
+from mesh.types import Principal, Reaction, Topic
+
+
+def desired_acls(contracts: Iterable[Contract]) -> frozenset[Acl]:
+    """Everything the contracts and the platform need, and nothing more."""
+    found = set(gate_acls())
+    for contract in contracts:
+        found |= domain_acls(contract.product.domain) | product_acls(contract)
+    return frozenset(found)
+
+
+def gate_acls() -> frozenset[Acl]:
+    """What every gate needs whatever the contracts say: its groups and its transactional ids."""
+    return frozenset(
+        {
+            Acl(GATE, "Read", "Group", GATE_PREFIX, "PREFIXED"),
+            *(Acl(GATE, each, "TransactionalId", GATE_PREFIX, "PREFIXED") for each in _WRITES),
+        }
+    )
+
+
+def domain_acls(domain: str) -> frozenset[Acl]:
+    """A domain's own groups and transactional ids, and its catalog, which everybody may read."""
+    catalog, prefix = catalog_topic(domain), f"{domain}."
+    return frozenset(
+        {
+            Acl(domain, "Read", "Group", prefix, "PREFIXED"),
+            *(Acl(domain, each, "TransactionalId", prefix, "PREFIXED") for each in _WRITES),
+            *_topic(EVERYBODY, catalog, *_READS),
+            *_topic(GATE, catalog, *_READS),
+        }
+    )
+
+
+def product_acls(contract: Contract) -> frozenset[Acl]:
+    """Who may do what on the topics of one product."""
+    return frozenset({*_gate(contract), *_owner(contract), *_readers(contract)})
+
+
+def readers(contract: Contract) -> tuple[Principal, ...]:
+    """The principals a contract grants reading to, sorted."""
+    granted = {name for role in contract.roles if role.access == "read" for name in role.principals}
+    return tuple(Principal(name) for name in sorted(granted))
+
+
+def holds_keys(contract: Contract) -> bool:
+    """Whether some clause parks the later records of a refused key."""
+    return any(clause.reaction is Reaction.HOLD_KEY for clause in contract.clauses)
+
+
+_READS: tuple[Operation, ...] = ("Read", "Describe")
+_WRITES: tuple[Operation, ...] = ("Write", "Describe")
+_BOTH: tuple[Operation, ...] = ("Read", "Write", "Describe")
+
+
+def _topic(principal: str, topic: Topic, *operations: Operation) -> Iterator[Acl]:
+    return (Acl(principal, operation, "Topic", topic) for operation in operations)
+
+
+def _gate(contract: Contract) -> Iterator[Acl]:
+    topics = contract.topics
+    yield from _topic(GATE, topics.ingress, *_READS)
+    yield from _topic(GATE, topics.commands, *_READS)
+    outputs = (topics.public, topics.quarantine, topics.lineage)
+    for topic in (*outputs, topics.state) if holds_keys(contract) else outputs:
+        yield from _topic(GATE, topic, *_BOTH)
+
+
+def _owner(contract: Contract) -> Iterator[Acl]:
+    domain, topics = contract.product.domain, contract.topics
+    yield from _topic(domain, topics.ingress, *_BOTH)
+    for topic in (topics.public, topics.quarantine, topics.lineage):
+        yield from _topic(domain, topic, *_READS)
+
+
+def _readers(contract: Contract) -> Iterator[Acl]:
+    """Readers get the public topic alone: the quarantine holds refused data, the lineage other people's offsets."""
+    for reader in readers(contract):
+        yield from _topic(reader, contract.topics.public, *_READS)
+        yield Acl(reader, "Read", "Group", reader)

@@ -1,0 +1,30 @@
+"""Names that belong to the platform: its principals, its prefixes and its internal topics."""
+
+from __future__ import annotations
+
+import re
+
+from mesh.types import Principal, Topic
+
+ADMIN = Principal("_mesh.admin")
+GATE = Principal("_mesh.gate")
+REGISTRY = Principal("_mesh.registry")
+EVERYBODY = Principal("*")
+"""What the broker calls every principal that has logged in."""
+
+GATE_PREFIX = "_mesh.gate."
+"""Groups and transactional ids of gates; no domain gets this prefix, or it could fence a gate."""
+
+AUDIT = Topic("_mesh.audit")
+
+_CATALOG = re.compile(r"_mesh\.([a-z][a-z0-9-]*)\.catalog")
+
+
+def catalog_topic(domain: str) -> Topic:
+    """The topic that holds the applied contracts of a domain."""
+    return Topic(f"_mesh.{domain}.catalog")
+
+
+def is_catalog(topic: str) -> bool:
+    """Whether a topic holds the applied contracts of some domain."""
+    return _CATALOG.fullmatch(topic) is not None

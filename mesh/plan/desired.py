@@ -1,0 +1,164 @@
+"""What should be: topics, subjects, users, permissions and catalog entries that follow from contracts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from itertools import groupby
+
+from mesh.access import AUDIT, catalog_topic, domain_acls, gate_acls, holds_keys, product_acls, readers
+from mesh.catalog import Entry
+from mesh.contract import Contract
+from mesh.contract.topic import DAY_MS
+from mesh.kafka import Acl
+from mesh.types import Principal, ProductTopics, Subject, Topic
+
+PLATFORM = "(mesh)"
+"""The owner of what belongs to no domain, in a table of changes."""
+
+# Refused records wait for somebody to look at them; a month covers a holiday.
+_QUARANTINE_RETENTION = 30 * DAY_MS
+# A manifest lists every refused offset and every origin of up to 20,000 records.
+_MANIFEST_BYTES = 8 * 1024 * 1024
+_FOR_EVER = "-1"
+_MANIFEST_COMPATIBILITY = "BACKWARD_TRANSITIVE"
+
+
+class Place(IntEnum):
+    """When a topic is made, grown or configured: what is written to before what is read from."""
+
+    PLATFORM = 0
+    OUTPUT = 1
+    INGRESS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class WantedTopic:
+    """A topic as it should be; ``fixed`` says why its partitions may never grow."""
+
+    name: Topic
+    partitions: int
+    config: Mapping[str, str]
+    place: Place = Place.OUTPUT
+    fixed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WantedSubject:
+    """A schema that should be registered, and the compatibility its subject should have."""
+
+    subject: Subject
+    schema: str
+    compatibility: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What belongs to one owner: a product, a domain, or the platform. ``gone`` lists topics that should not be."""
+
+    owner: str
+    topics: tuple[WantedTopic, ...] = ()
+    subjects: tuple[WantedSubject, ...] = ()
+    users: tuple[Principal, ...] = ()
+    acls: frozenset[Acl] = frozenset()
+    entry: Entry | None = None
+    gone: tuple[Topic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """Everything that should be on one cluster, as far as these contracts know."""
+
+    scopes: tuple[Scope, ...]
+
+    @property
+    def acls(self) -> frozenset[Acl]:
+        """The permissions of all scopes together."""
+        return frozenset().union(*(scope.acls for scope in self.scopes))
+
+
+def desired(contracts: Iterable[Contract], source: str, manifest_schema: str, *, users: bool = True) -> Desired:
+    """What the contracts of ``source`` ask for.
+
+    ``manifest_schema`` is the Avro schema of lineage manifests; ``users`` is False where the broker keeps none.
+    """
+    ordered = sorted(contracts, key=lambda each: (each.product, each.major))
+    scopes = [_platform()]
+    for domain, members in groupby(ordered, key=lambda each: each.product.domain):
+        scopes.append(_domain(domain))
+        scopes += [_product(contract, source, manifest_schema) for contract in members]
+    return Desired(tuple(scopes if users else (replace(scope, users=()) for scope in scopes)))
+
+
+def family(topics: ProductTopics) -> tuple[Topic, ...]:
+    """Every topic a product can have, what is read from first: the order in which they are taken down."""
+    outputs = (topics.public, topics.quarantine, topics.lineage, topics.parents)
+    return (topics.ingress, topics.commands, topics.state, *outputs)
+
+
+def _platform() -> Scope:
+    audit = {"cleanup.policy": "delete", "retention.ms": _FOR_EVER}
+    return Scope(PLATFORM, topics=(_single(AUDIT, audit),), acls=gate_acls())
+
+
+def _domain(domain: str) -> Scope:
+    catalog = _single(catalog_topic(domain), {"cleanup.policy": "compact"})
+    return Scope(domain, topics=(catalog,), users=(Principal(domain),), acls=domain_acls(domain))
+
+
+def _single(name: Topic, config: Mapping[str, str]) -> WantedTopic:
+    return WantedTopic(name, 1, config, Place.PLATFORM, fixed="it is one log, read in order")
+
+
+def _product(contract: Contract, source: str, manifest_schema: str) -> Scope:
+    entry = Entry.of(contract, source)
+    owner = str(contract.product)
+    if entry.retired:
+        return Scope(owner, entry=entry, gone=family(contract.topics))
+    return Scope(
+        owner,
+        topics=tuple(_topics(contract)),
+        subjects=tuple(_subjects(contract, manifest_schema)),
+        users=readers(contract),
+        acls=product_acls(contract),
+        entry=entry,
+    )
+
+
+def _topics(contract: Contract) -> Iterator[WantedTopic]:
+    topics, partitions, fixed = contract.topics, contract.partitions, _fixed(contract)
+    log = {"cleanup.policy": "delete", "retention.ms": _FOR_EVER}
+    room = {"max.message.bytes": contract.topic_config["max.message.bytes"]}
+    outputs: dict[Topic, Mapping[str, str]] = {
+        topics.public: contract.topic_config,
+        topics.quarantine: {"cleanup.policy": "delete", "retention.ms": _quarantine_retention(contract), **room},
+        topics.lineage: {**log, "max.message.bytes": str(_MANIFEST_BYTES)},
+        topics.commands: log,
+    }
+    if holds_keys(contract):
+        outputs[topics.state] = {"cleanup.policy": "compact", **room}
+    for name, config in outputs.items():
+        yield WantedTopic(name, partitions, config, Place.OUTPUT, fixed)
+    yield WantedTopic(topics.ingress, partitions, contract.ingress_config, Place.INGRESS, fixed)
+
+
+def _fixed(contract: Contract) -> str | None:
+    if contract.cleanup == "compact":
+        return "the product is compacted, and its keys would move to other partitions"
+    if holds_keys(contract):
+        return "the product holds keys, and they would move to other partitions"
+    return None
+
+
+def _quarantine_retention(contract: Contract) -> str:
+    public = int(contract.topic_config.get("retention.ms", 0))
+    return _FOR_EVER if public < 0 else str(max(public, _QUARANTINE_RETENTION))
+
+
+def _subjects(contract: Contract, manifest_schema: str) -> Iterator[WantedSubject]:
+    for topic in (contract.topics.ingress, contract.topics.public):
+        if contract.key_schema != "null":
+            yield WantedSubject(Subject(f"{topic}-key"), contract.key_schema_json, contract.compatibility)
+        yield WantedSubject(Subject(f"{topic}-value"), contract.value_schema_json, contract.compatibility)
+    yield WantedSubject(Subject(f"{contract.topics.lineage}-value"), manifest_schema, _MANIFEST_COMPATIBILITY)
