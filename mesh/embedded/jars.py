@@ -65,7 +65,7 @@ class JarCache:
 
     @classmethod
     def of_environment(cls) -> JarCache:
-        """The cache in ``MESH_JARS`` (default: the user's cache folder), filled from the mirror ``MESH_MAVEN`` if set."""
+        """The cache in ``MESH_JARS`` (default: in the user's cache), filled from the mirror ``MESH_MAVEN`` if set."""
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         folder = Path(os.environ.get("MESH_JARS") or home / "mesh" / "jars")
         return cls(folder.absolute(), maven_fetch(os.environ.get("MESH_MAVEN") or None))

@@ -94,17 +94,15 @@ class Child:
     def ask_to_stop(self) -> None:
         """Send SIGTERM and do not wait."""
         if self._process is not None:
-            self._process.terminate()
+            self._process.terminate()  # does nothing to a process that has ended, so never hits another's pid
 
-    def stop(self, seconds: float | None = None) -> None:
-        """Ask it to stop, wait, then kill it. Afterwards it is gone."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(self.service.stop_seconds if seconds is None else seconds)
-        except subprocess.TimeoutExpired:
-            self.kill()
+    def stop(self, hurry: threading.Event | None = None) -> None:
+        """Ask it to stop, wait, and kill it when its time is over or ``hurry`` is set. Afterwards it is gone."""
+        self.ask_to_stop()
+        deadline, hurried = time.monotonic() + self.service.stop_seconds, hurry or threading.Event()
+        while self.pid is not None and time.monotonic() < deadline and not hurried.is_set():
+            hurried.wait(_POLL_SECONDS)
+        self.kill()
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""
