@@ -8,9 +8,9 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from mesh.errors import LineageBroken
+from mesh.errors import LineageBroken, MalformedBody
 from mesh.judge.frame import frame, unframe
-from mesh.judge.rows import MalformedBody, RowCodec
+from mesh.judge.rows import RowCodec
 from mesh.lineage.manifest import FORMAT, Basis, HighWater, Manifest, SchemaSeen, Span, TopicIds
 from mesh.lineage.offsets import OffsetSet
 from mesh.lineage.varint import VarintReader, unzigzag

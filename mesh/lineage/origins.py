@@ -16,6 +16,9 @@ MAX_COLUMN = 256 * 1024
 MAX_UNPACKED = 64 * 1024 * 1024
 """Bytes a column may unpack to; beyond it a forged one would balloon its reader."""
 
+MAX_RECORDS = 10_000_000
+"""Records a column may speak of, for the same reason; no transaction holds nearly as many."""
+
 _WHAT = "an origins column"
 _KEPT, _OMITTED = b"\x01", b"\x02"
 _DIGITS = b"0123456789"
@@ -53,7 +56,7 @@ def decode_origins(column: bytes) -> list[bytes | None]:
     if not column:
         return []
     if column[:1] == _OMITTED:
-        return [None] * VarintReader(column[1:], _WHAT).integer()
+        return [None] * _total(VarintReader(column[1:], _WHAT))
     if column[:1] != _KEPT:
         raise LineageBroken(_WHAT, f"its form {column[:1].hex()} is unknown; update the mesh")
     return _read(VarintReader(_inflate(column[1:]), _WHAT))
@@ -113,7 +116,7 @@ def _inflate(packed: bytes) -> bytes:
 
 
 def _read(reader: VarintReader) -> list[bytes | None]:
-    total, known = reader.integer(), reader.integer()
+    total, known = _total(reader), reader.integer()
     stems = [_read_stem(reader) for _ in range(known)]
     places: list[int] = []
     while len(places) < total:
@@ -123,6 +126,13 @@ def _read(reader: VarintReader) -> list[bytes | None]:
         places.extend([place] * length)
     last = [0] * (known + 1)
     return [None if place == 0 else _origin(reader, stems[place - 1], place, last) for place in places]
+
+
+def _total(reader: VarintReader) -> int:
+    total = reader.integer()
+    if total > MAX_RECORDS:
+        raise LineageBroken(_WHAT, f"it claims {total} records")
+    return total
 
 
 def _read_stem(reader: VarintReader) -> Stem:

@@ -1,0 +1,85 @@
+"""``mesh trace``: where a record came from, and who let it pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from mesh.cli.console import emit_json, emit_table, told
+from mesh.kafka.admin import Admin
+from mesh.kafka.connection import Connection
+from mesh.kafka.log import LogReader
+from mesh.lineage.evidence import Presence, RecordFacts, Trace
+from mesh.lineage.trace import trace as follow
+from mesh.settings import Settings
+from mesh.types import Coordinate, ProductTopics
+
+Row = tuple[str, str]
+
+
+@told
+def trace(
+    coordinate: Annotated[str, typer.Argument(help="<topic>/<partition>/<offset>: public, quarantine or ingress.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Follow a record back to its ingress coordinate and the place its publisher took it from."""
+    asked = Coordinate.parse(coordinate)
+    domain = ProductTopics.of_any(asked.topic).product.domain
+    connection = Connection.of(Settings.load(), domain=domain)
+    with Admin(connection) as admin, LogReader(connection) as reader:
+        found = follow(asked, reader, admin)
+    if as_json:
+        emit_json(found.as_json())
+    else:
+        emit_table(("fact", "value"), rows(found))
+
+
+def rows(found: Trace) -> Iterator[Row]:
+    """A trace as facts and values for people, from the record back to its origin."""
+    fate, basis, manifest = found.fate, found.basis, found.manifest
+    yield "record", str(found.asked)
+    yield from _record_rows(found.record)
+    yield "disposition", str(fate.disposition) + (" (a stub: its bytes could not be kept)" if fate.stub else "")
+    if fate.settled is not None:
+        yield "went to", str(fate.settled)
+    yield from _finding_rows(found)
+    yield "came from", str(fate.ingress)
+    yield "origin", f"{found.origin} (as the publisher wrote it)" if found.origin is not None else "none written"
+    yield "schema", _schema_text(found)
+    yield "contract", f"{basis.contract_id} {basis.contract_version}"
+    yield "rule set", basis.rule_set
+    yield "gate", f"{manifest.gate}, build {basis.build}"
+    yield "transaction", f"epoch {manifest.epoch}, sequence {manifest.sequence}, {_moment(manifest.created_at)}"
+    yield "manifest", f"{manifest.coordinate}, chain: {manifest.link}"
+    for topic in found.replaced:
+        yield "re-created", f"{topic}: coordinates above lead to a topic that is gone"
+
+
+def _record_rows(facts: RecordFacts) -> Iterator[Row]:
+    if facts.presence is not Presence.READABLE:
+        yield "content", str(facts.presence)
+        return
+    yield "key", f"{facts.key_size} bytes, SHA-256 {facts.key_sha256}" if facts.key_sha256 is not None else "null"
+    yield "value", f"{facts.value_size} bytes"
+    if facts.timestamp is not None:
+        yield "written", _moment(facts.timestamp)
+
+
+def _finding_rows(found: Trace) -> Iterator[Row]:
+    if found.fate.findings is None:
+        yield "finding", "unknown, the quarantined record can no longer be read"
+    for finding in found.fate.findings or ():
+        yield "finding", f"{finding.clause} at {finding.path or 'the record'}: {finding.reason}"
+
+
+def _schema_text(found: Trace) -> str:
+    if found.schema.schema_id is None:
+        return "unknown"
+    return f"id {found.schema.schema_id}, fingerprint {found.schema.fingerprint or 'not registered for the product'}"
+
+
+def _moment(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")

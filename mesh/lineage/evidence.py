@@ -1,0 +1,141 @@
+"""What a trace tells: facts about one record and where each of them comes from; never the record's content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mesh.lineage.manifest import Basis, Disposition, Place
+from mesh.types import Coordinate, Finding, SchemaId
+
+
+class Presence(StrEnum):
+    """Whether the record itself can still be read; only ``LOST`` is an alarm."""
+
+    READABLE = "readable"
+    EXPIRED = "expired"
+    COMPACTED = "compacted"
+    REPLACED = "its topic was re-created"
+    FORBIDDEN = "not readable with these rights"
+    MARKER = "no record, a transaction marker or an aborted record"
+    LOST = "lost"
+
+
+class Link(StrEnum):
+    """How a manifest hangs on the one before it; a wrong digest is not a link but an error."""
+
+    INTACT = "intact"
+    FIRST = "first of the partition"
+    UNVERIFIABLE = "its predecessor has expired"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFacts:
+    """What may be told of a record: sizes in bytes, SHA-256 of the key in hex (None: null key), timestamp in ms."""
+
+    presence: Presence
+    key_sha256: str | None = None
+    key_size: int = 0
+    value_size: int = 0
+    timestamp: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestFacts:
+    """Which transaction it was: the manifest's coordinate and number, and the identity that committed it."""
+
+    coordinate: Coordinate
+    epoch: int
+    sequence: int
+    link: Link
+    gate: str
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """Where the record came from and where it went, as *observed* by the gate."""
+
+    ingress: Coordinate
+    disposition: Disposition
+    settled: Coordinate | None
+    """The public or quarantine coordinate, where it got one."""
+    findings: tuple[Finding, ...] | None
+    """None when a refused record's verdict can no longer be read."""
+    stub: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The schema the value was written with; None where the record is gone and its transaction met several."""
+
+    schema_id: SchemaId | None
+    fingerprint: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """One record followed back to where its publisher took it from."""
+
+    asked: Coordinate
+    place: Place
+    product: str
+    record: RecordFacts
+    fate: Fate
+    origin: str | None
+    """*Attested* by the publisher, never checked."""
+    schema: Schema
+    basis: Basis
+    manifest: ManifestFacts
+    replaced: tuple[str, ...] = ()
+    """Topics of the product that were re-created since: their coordinates above no longer lead anywhere."""
+
+    def as_json(self) -> dict[str, object]:
+        """The trace as plain JSON values."""
+        return {
+            "asked": str(self.asked),
+            "place": str(self.place),
+            "product": self.product,
+            "cluster_id": self.asked.cluster_id,
+            "topic_id": str(self.asked.topic_id),
+            "record": _facts(self.record),
+            "ingress": str(self.fate.ingress),
+            "disposition": str(self.fate.disposition),
+            "settled": str(self.fate.settled) if self.fate.settled else None,
+            "stub": self.fate.stub,
+            "findings": _findings(self.fate.findings),
+            "origin": self.origin,
+            "schema": {"id": self.schema.schema_id, "fingerprint": self.schema.fingerprint},
+            "contract": {"id": self.basis.contract_id, "version": self.basis.contract_version},
+            "rule_set": self.basis.rule_set,
+            "build": self.basis.build,
+            "manifest": _manifest(self.manifest),
+            "replaced": list(self.replaced),
+        }
+
+
+def _facts(record: RecordFacts) -> dict[str, object]:
+    return {
+        "presence": str(record.presence),
+        "key_sha256": record.key_sha256,
+        "key_size": record.key_size,
+        "value_size": record.value_size,
+        "timestamp": record.timestamp,
+    }
+
+
+def _findings(findings: tuple[Finding, ...] | None) -> list[dict[str, str]] | None:
+    if findings is None:
+        return None
+    return [{"clause": f.clause, "path": f.path, "reason": f.reason, "reaction": str(f.reaction)} for f in findings]
+
+
+def _manifest(facts: ManifestFacts) -> dict[str, object]:
+    return {
+        "coordinate": str(facts.coordinate),
+        "epoch": facts.epoch,
+        "sequence": facts.sequence,
+        "link": str(facts.link),
+        "gate": facts.gate,
+        "created_at": facts.created_at,
+    }

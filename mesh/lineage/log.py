@@ -1,0 +1,72 @@
+"""One lineage partition in Kafka: its manifests, their index, and how each hangs on the one before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from mesh.errors import LineageBroken
+from mesh.kafka.message import Message
+from mesh.lineage.encoding import decode_manifest
+from mesh.lineage.evidence import Link
+from mesh.lineage.manifest import Manifest, digest_of
+from mesh.lineage.search import CHUNK, Entry, PartitionIndex
+from mesh.types import TopicPartition
+
+
+class Reader(Protocol):
+    """Committed records by offset; ``mesh.kafka.log.LogReader`` is one."""
+
+    def bounds(self, partition: TopicPartition) -> tuple[int, int]:
+        """The first offset held and the offset after the last readable one."""
+
+    def read(self, partition: TopicPartition, start: int, end: int) -> Iterator[Message]:
+        """Every readable record with ``start <= offset < end``, ascending."""
+
+    def fetch(self, partition: TopicPartition, offset: int) -> Message | None:
+        """The record at exactly this offset."""
+
+
+class LineageLog:
+    """The manifests of one partition, as far as they are kept."""
+
+    def __init__(self, reader: Reader, partition: TopicPartition) -> None:
+        self._reader, self._partition = reader, partition
+        self.begin, self.end = reader.bounds(partition)
+        self.index = PartitionIndex(self._manifests, self.begin, self.end)
+
+    def link(self, at: int, manifest: Manifest) -> Link:
+        """How the manifest at lineage offset ``at`` hangs on its predecessor; raises LineageBroken when it does not."""
+        where = f"{self._partition}/{at}"
+        predecessor = self._payload_before(at)
+        if predecessor is not None and digest_of(predecessor) == manifest.previous:
+            return Link.INTACT
+        if predecessor is not None:
+            raise LineageBroken(where, "the manifest before it is not the one it was chained to")
+        if not manifest.previous:
+            return Link.FIRST
+        if self.begin > 0:
+            return Link.UNVERIFIABLE
+        raise LineageBroken(where, "the manifest before it is gone though nothing has expired")
+
+    def _manifests(self, start: int, end: int) -> list[Entry]:
+        return [
+            (message.offset(), self._manifest(message)) for message in self._reader.read(self._partition, start, end)
+        ]
+
+    def _manifest(self, message: Message) -> Manifest:
+        payload = message.value()
+        try:
+            return decode_manifest(payload or b"")
+        except LineageBroken as error:
+            raise LineageBroken(f"{self._partition}/{message.offset()}", error.reason) from None
+
+    def _payload_before(self, at: int) -> bytes | None:
+        end, size = at, CHUNK
+        while end > self.begin:
+            start = max(self.begin, end - size)
+            payloads = [message.value() for message in self._reader.read(self._partition, start, end)]
+            if payloads:
+                return payloads[-1]
+            end, size = start, size * 2
+        return None

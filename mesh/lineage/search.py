@@ -1,0 +1,123 @@
+"""Finding the manifest of an offset: a lineage partition is its own index, because all three offset keys only grow."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from mesh.lineage.manifest import Manifest, Place
+
+Entry = tuple[int, Manifest]
+"""A manifest with its offset in the lineage partition."""
+
+Read = Callable[[int, int], Sequence[Entry]]
+"""Every manifest with ``start <= lineage offset < end``, ascending; markers and aborted ones are simply not there."""
+
+_Key = tuple[int, int]
+
+CHUNK = 64
+"""Lineage offsets per read: about what one fetch brings anyway."""
+
+# Guesses beat halving where records come evenly; after a few bad ones halving bounds the number of reads.
+_GUESSES = 3
+
+
+class PartitionIndex:
+    """Searches one lineage partition between two offsets; it remembers its reads, so keep it for few questions."""
+
+    def __init__(self, read: Read, begin: int, end: int) -> None:
+        self._read, self._begin, self._end = read, begin, end
+        self._remembered: dict[tuple[int, int], Sequence[Entry]] = {}
+
+    def first(self) -> Entry | None:
+        """The oldest manifest kept."""
+        entries = self._from(self._begin, self._end)
+        return entries[0] if entries else None
+
+    def last(self) -> Entry | None:
+        """The newest manifest."""
+        return self.before(self._end)
+
+    def before(self, at: int) -> Entry | None:
+        """The newest manifest at a lineage offset smaller than ``at``."""
+        end, size = at, CHUNK
+        while end > self._begin:
+            start = max(self._begin, end - size)
+            if entries := self._chunk(start, end):
+                return entries[-1]
+            end, size = start, size * 2
+        return None
+
+    def find(self, place: Place, offset: int, topic_id: UUID | None = None) -> Entry | None:
+        """The manifest that covers ``offset`` of the topic at ``place``; None when there is none.
+
+        Newer epochs are asked first, so that of an offset read twice the last reading answers. With ``topic_id`` only
+        epochs of that incarnation of the topic count.
+        """
+        newest = self.last()
+        epoch, end = (newest[1].epoch, self._end) if newest else (0, self._begin)
+        while True:
+            hit = self._floor(place, (epoch, offset), end)
+            if hit is not None and _covers(hit[1], place, offset, topic_id):
+                return hit
+            if hit is not None and hit[1].epoch == epoch:
+                hit = self._floor(place, (epoch, -1), hit[0])
+            if hit is None:
+                return None
+            epoch, end = hit[1].epoch, hit[0] + 1
+
+    def _floor(self, place: Place, wanted: _Key, end: int) -> Entry | None:
+        """The last manifest before lineage offset ``end`` whose (epoch, base) is not greater than ``wanted``."""
+        low, high = self._begin, end
+        best = self.first()
+        if best is None or best[0] >= end or _key(best[1], place) > wanted:
+            return None
+        ceiling = self.before(end)
+        if ceiling is None or _key(ceiling[1], place) <= wanted:
+            return ceiling
+        guesses = _GUESSES
+        while low < high:
+            at = _guess(place, wanted, best, ceiling) if guesses > 0 else (low + high) // 2
+            guesses -= 1
+            at = min(max(at - CHUNK // 2, low), high - 1)
+            entries = self._from(at, high)
+            position = bisect_right([_key(manifest, place) for _, manifest in entries], wanted)
+            if position == 0:
+                high, ceiling = at, entries[0] if entries else ceiling
+                continue
+            best, low = entries[position - 1], entries[position - 1][0] + 1
+            if position < len(entries) or wanted[1] in best[1].span(place):
+                return best
+        return best
+
+    def _from(self, start: int, end: int) -> Sequence[Entry]:
+        """The first chunk at or after ``start`` that holds anything."""
+        size = CHUNK
+        while start < end:
+            if entries := self._chunk(start, min(start + size, end)):
+                return entries
+            start, size = start + size, size * 2
+        return ()
+
+    def _chunk(self, start: int, end: int) -> Sequence[Entry]:
+        if (start, end) not in self._remembered:
+            self._remembered[start, end] = self._read(start, end)
+        return self._remembered[start, end]
+
+
+def _key(manifest: Manifest, place: Place) -> _Key:
+    return manifest.epoch, manifest.span(place).base
+
+
+def _covers(manifest: Manifest, place: Place, offset: int, topic_id: UUID | None) -> bool:
+    return offset in manifest.span(place) and topic_id in (None, manifest.topics.of(place))
+
+
+def _guess(place: Place, wanted: _Key, low: Entry, high: Entry) -> int:
+    """Where the wanted key lies if offsets grow evenly between two known manifests; the middle across epochs."""
+    bottom, top = _key(low[1], place), _key(high[1], place)
+    if not bottom[0] == wanted[0] == top[0] or top[1] <= bottom[1]:
+        return (low[0] + high[0]) // 2
+    share = (wanted[1] - bottom[1]) / (top[1] - bottom[1])
+    return low[0] + int((high[0] - low[0]) * share)
