@@ -3,18 +3,25 @@
 from mesh.kafka.admin import Admin, TopicState
 from mesh.kafka.connection import Connection
 from mesh.kafka.log import LogReader, LogTail
+from mesh.kafka.loop import LoopSettings, Step, Transaction, TransactionalLoop
 from mesh.kafka.message import Message
 from mesh.kafka.producer import Producer
 from mesh.kafka.security import Acl, verify_credentials
+from mesh.kafka.transaction import AbortRequired
 
 __all__ = [
+    "AbortRequired",
     "Acl",
     "Admin",
     "Connection",
     "LogReader",
     "LogTail",
+    "LoopSettings",
     "Message",
     "Producer",
+    "Step",
     "TopicState",
+    "Transaction",
+    "TransactionalLoop",
     "verify_credentials",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 _MOST_TAKEOVERS = 3
 _REFRESH_SECONDS = 1.0
 _PARK_SECONDS = 0.5
+_FIRST_REST, _LONGEST_REST = 0.01, 0.5
 # A broker that fails over is back well within this; a restore that takes longer has another cause.
 _RESTORE_SECONDS = 60.0
 
@@ -47,6 +49,8 @@ class Transaction:
     attempt: int
     started: float
     positions: dict[TopicPartition, int] = field(default_factory=dict)
+    topics: set[str] = field(default_factory=set)
+    """The inputs it has begun to handle, also those whose records made it fail."""
     records: int = 0
 
     def produce(
@@ -183,7 +187,7 @@ class TransactionalLoop:
             self._commit()
 
     def _process(self, partition: TopicPartition, records: Sequence[Message]) -> None:
-        transaction = self._open()
+        transaction = self._open(partition)
         done = self._step.process(transaction, partition, records)
         if done:
             transaction.positions[partition] = records[done - 1].offset() + 1
@@ -203,7 +207,7 @@ class TransactionalLoop:
         self._intake.resume([partition for partition in due if partition in self._positions])
 
     def _skip(self, partition: TopicPartition, offset: int, reason: str) -> None:
-        transaction = self._open()
+        transaction = self._open(partition)
         if partition not in self._positions or offset < transaction.positions.get(partition, -1):
             return
         self._step.unreadable(transaction, partition, offset, reason)
@@ -218,10 +222,11 @@ class TransactionalLoop:
         self._intake.pause([partition])
         self._step.expired(partition, self._positions.pop(partition))
 
-    def _open(self) -> Transaction:
+    def _open(self, partition: TopicPartition) -> Transaction:
         if self._transaction is None:
             self._producer.begin()
             self._transaction = Transaction(self._producer, self._attempt, self._clock())
+        self._transaction.topics.add(partition.topic)
         return self._transaction
 
     def _due(self, *, idle: bool) -> bool:
@@ -253,7 +258,7 @@ class TransactionalLoop:
         self._attempt = self._takeovers = 0
         self._commit_cost = self._clock() - began
         self._step.settled(transaction, committed=True)
-        self._isolation.committed({tp.topic for tp in transaction.positions})
+        self._isolation.committed(transaction.topics)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """The three classes of errors of a transaction, and what each one asks for."""
@@ -278,7 +283,8 @@ class TransactionalLoop:
         self._drop(transaction)
         # All of them, not only those of the transaction: records taken with the failing ones were not handled yet.
         self._intake.seek(self._positions)
-        self._isolation.aborted({tp.topic for tp in transaction.positions}, self._attempt, reason, self._positions)
+        self._isolation.aborted(transaction.topics, self._attempt, reason, self._positions)
+        time.sleep(random.uniform(0.5, 1.0) * min(_LONGEST_REST, _FIRST_REST * 2**self._attempt))  # noqa: S311 - jitter
 
     def _drop(self, transaction: Transaction) -> None:
         self._transaction = None
