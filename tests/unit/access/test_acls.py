@@ -1,0 +1,82 @@
+"""The permissions contracts give: the whole set for one product, and what it must never hold."""
+
+from __future__ import annotations
+
+from mesh.access import GATE, desired_acls, product_acls
+from mesh.kafka import Acl
+from tests.support.contracts import Draft
+
+PUBLIC = "weather.observations.v1"
+
+EXPECTED = """
+Allow _mesh.gate Describe Topic weather.observations.v1
+Allow _mesh.gate Read Topic weather.observations.v1
+Allow _mesh.gate Write Topic weather.observations.v1
+Allow _mesh.gate Describe Topic weather.observations.v1.quarantine
+Allow _mesh.gate Read Topic weather.observations.v1.quarantine
+Allow _mesh.gate Write Topic weather.observations.v1.quarantine
+Allow _mesh.gate Describe Topic weather.observations.v1.lineage
+Allow _mesh.gate Read Topic weather.observations.v1.lineage
+Allow _mesh.gate Write Topic weather.observations.v1.lineage
+Allow _mesh.gate Describe Topic weather.observations.v1.ingress
+Allow _mesh.gate Read Topic weather.observations.v1.ingress
+Allow _mesh.gate Describe Topic weather.observations.v1.commands
+Allow _mesh.gate Read Topic weather.observations.v1.commands
+Allow _mesh.gate Describe Topic _mesh.weather.catalog
+Allow _mesh.gate Read Topic _mesh.weather.catalog
+Allow _mesh.gate Read Group _mesh.gate.*
+Allow _mesh.gate Describe TransactionalId _mesh.gate.*
+Allow _mesh.gate Write TransactionalId _mesh.gate.*
+Allow weather Describe Topic weather.observations.v1.ingress
+Allow weather Read Topic weather.observations.v1.ingress
+Allow weather Write Topic weather.observations.v1.ingress
+Allow weather Describe Topic weather.observations.v1
+Allow weather Read Topic weather.observations.v1
+Allow weather Describe Topic weather.observations.v1.quarantine
+Allow weather Read Topic weather.observations.v1.quarantine
+Allow weather Describe Topic weather.observations.v1.lineage
+Allow weather Read Topic weather.observations.v1.lineage
+Allow weather Read Group weather.*
+Allow weather Describe TransactionalId weather.*
+Allow weather Write TransactionalId weather.*
+Allow delay-desk Describe Topic weather.observations.v1
+Allow delay-desk Read Topic weather.observations.v1
+Allow delay-desk Read Group delay-desk
+Allow * Describe Topic _mesh.weather.catalog
+Allow * Read Topic _mesh.weather.catalog
+""".strip().splitlines()
+
+
+def test_the_whole_set_of_one_product() -> None:
+    assert sorted(map(str, desired_acls([Draft(readers=["delay-desk"]).contract()]))) == sorted(EXPECTED)
+
+
+def test_the_state_topic_is_opened_only_to_hold_keys() -> None:
+    def on_state(draft: Draft) -> set[Acl]:
+        return {acl for acl in product_acls(draft.contract()) if acl.name == f"{PUBLIC}.state"}
+
+    assert on_state(Draft()) == set()
+    assert {(acl.principal, acl.operation) for acl in on_state(Draft(reaction="hold-key"))} == {
+        (GATE, "Read"),
+        (GATE, "Write"),
+        (GATE, "Describe"),
+    }
+
+
+def test_only_the_gate_writes_what_it_answers_for() -> None:
+    everything = desired_acls([Draft(readers=["fleet"]).contract(), Draft(product="fleet.aircraft").contract()])
+    writers = {acl.principal for acl in everything if acl.operation == "Write" and acl.name.endswith(("v1", "ine"))}
+    assert writers == {GATE}
+
+
+def test_topics_are_literal_and_nobody_administers() -> None:
+    everything = desired_acls([Draft(readers=["fleet"]).contract(), Draft(product="fleet.aircraft").contract()])
+    assert {acl.pattern for acl in everything if acl.resource == "Topic"} == {"LITERAL"}
+    assert {acl.operation for acl in everything} == {"Read", "Write", "Describe"}
+    assert "Cluster" not in {acl.resource for acl in everything}
+
+
+def test_only_a_role_that_reads_grants_reading() -> None:
+    document = Draft(readers=["delay-desk"]).text.replace("access: read", "access: admin")
+    contract = type(Draft().contract()).parse(document)
+    assert not {acl for acl in product_acls(contract) if acl.principal == "delay-desk"}

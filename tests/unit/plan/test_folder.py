@@ -1,0 +1,71 @@
+"""A folder of contracts is read whole, or refused with every problem at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mesh.errors import ContractInvalid, NotFound, SettingsError
+from mesh.plan import Folder
+from tests.support.contracts import Draft
+
+
+@pytest.fixture
+def contracts(tmp_path: Path) -> Path:
+    folder = tmp_path / "team-weather" / "contracts"
+    write(folder, "weather/observations.odcs.yaml", Draft().text)
+    return folder
+
+
+def write(folder: Path, name: str, text: str) -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def test_every_document_is_read_and_nothing_else(contracts: Path) -> None:
+    write(contracts, "weather/observations.v2.odcs.yaml", Draft(version="2.0.0").text)
+    write(contracts, "weather/notes.yaml", "not: a contract")
+    folder = Folder.read(contracts)
+    assert [str(each.topics.public) for each in folder.contracts] == [
+        "weather.observations.v1",
+        "weather.observations.v2",
+    ]
+
+
+def test_the_source_is_said_or_written_in_the_policy_or_the_folders_name(contracts: Path) -> None:
+    assert Folder.read(contracts).source == "team-weather"
+    write(contracts, "policy.yaml", "rules: []\n")
+    assert Folder.read(contracts).source == "team-weather"
+    write(contracts, "policy.yaml", "source: weather-repository\n")
+    assert Folder.read(contracts).source == "weather-repository"
+    assert Folder.read(contracts, "given").source == "given"
+
+
+def test_the_source_never_holds_a_path(contracts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(contracts)
+    assert Folder.read(Path()).source == "team-weather"
+
+
+def test_a_folder_without_contracts_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="no contract in"):
+        Folder.read(tmp_path / "nowhere")
+
+
+def test_all_problems_are_told_at_once(contracts: Path) -> None:
+    write(contracts, "fleet/observations.odcs.yaml", Draft(product="weather.alerts").text)
+    write(contracts, "weather/copy.odcs.yaml", Draft().text)
+    write(contracts, "weather/broken.odcs.yaml", "- not\n- a document\n")
+    with pytest.raises(ContractInvalid) as refused:
+        Folder.read(contracts)
+    told = "\n".join(refused.value.problems)
+    assert "lies in the folder weather, not in fleet" in told
+    assert "weather.observations.v1 is already described by" in told
+    assert "broken.odcs.yaml" in told
+
+
+def test_a_policy_that_is_no_yaml_is_told(contracts: Path) -> None:
+    write(contracts, "policy.yaml", "source: [")
+    with pytest.raises(SettingsError, match="policy"):
+        Folder.read(contracts)
