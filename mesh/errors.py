@@ -14,6 +14,7 @@
         ├── SettingsError           exit 2
         ├── ContractInvalid         exit 3  (a document; carries findings with file and line)
         ├── ContractViolation       exit 3  (a record; carries findings with clause and path)
+        ├── EncodingRefused         exit 3  (a record that is not of its schema; carries the path)
         ├── SchemaRefused           exit 3
         ├── IncompatibleChange      exit 4
         ├── NotAuthorised           exit 5
@@ -23,6 +24,7 @@
         ├── DeliveryFailed          exit 1
         ├── RecordsLost             exit 1  (retention took what nobody had read)
         ├── LineageBroken           exit 1
+        ├── MalformedBody           exit 1  (bytes that are not the one encoding of a value)
         ├── AlreadyRunning          exit 1
         └── PlatformFailure         exit 1  (the embedded mesh could not start or stay up)
 """
@@ -130,6 +132,16 @@ class ContractViolation(PermanentError):
         super().__init__(f"the record breaks the contract of {product}: {told}")
 
 
+class EncodingRefused(PermanentError):
+    """A record that is not of its schema; ``path`` is dotted, empty for the record itself. Never holds the value."""
+
+    exit_code = 3
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path or 'the record'} {reason}")
+
+
 class SchemaRefused(PermanentError):
     """The registry does not take this schema; ``code`` is its error code (42201, 42205, ...)."""
 
@@ -208,6 +220,14 @@ class LineageBroken(PermanentError):
     def __init__(self, where: str, reason: str) -> None:
         self.where, self.reason = where, reason
         super().__init__(f"lineage of {where} cannot be followed: {reason}")
+
+
+class MalformedBody(PermanentError):
+    """Bytes that are not the one encoding of a value of the schema; ``reason`` never holds the bytes."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
 
 
 class AlreadyRunning(PermanentError):
