@@ -3,6 +3,8 @@
 from mesh.lineage.chain import PartitionChain, PartitionTransaction
 from mesh.lineage.digest import NO_RECORDS, RecordDigest
 from mesh.lineage.encoding import decode_manifest, encode_manifest, manifest_schema_json
+from mesh.lineage.evidence import Fate, Link, ManifestFacts, Presence, RecordFacts, Schema, Trace
+from mesh.lineage.log import LineageLog
 from mesh.lineage.manifest import (
     Basis,
     Disposition,
@@ -18,6 +20,8 @@ from mesh.lineage.manifest import (
 from mesh.lineage.offsets import OffsetSet
 from mesh.lineage.origins import decode_origins, encode_origins, origins_omitted
 from mesh.lineage.reference import Reference
+from mesh.lineage.search import PartitionIndex
+from mesh.lineage.trace import trace
 from mesh.lineage.verdict_header import (
     VERDICT_HEADER,
     VerdictHeader,
@@ -31,18 +35,27 @@ __all__ = [
     "VERDICT_HEADER",
     "Basis",
     "Disposition",
+    "Fate",
     "HighWater",
+    "LineageLog",
+    "Link",
     "Manifest",
+    "ManifestFacts",
     "OffsetSet",
     "Outcome",
     "PartitionChain",
+    "PartitionIndex",
     "PartitionTransaction",
     "Place",
+    "Presence",
     "RecordDigest",
+    "RecordFacts",
     "Reference",
+    "Schema",
     "SchemaSeen",
     "Span",
     "TopicIds",
+    "Trace",
     "VerdictHeader",
     "decode_manifest",
     "decode_origins",
@@ -54,4 +67,5 @@ __all__ = [
     "last_verdict",
     "manifest_schema_json",
     "origins_omitted",
+    "trace",
 ]

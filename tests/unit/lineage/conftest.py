@@ -16,6 +16,7 @@ from mesh.lineage import (
     OffsetSet,
     PartitionChain,
     PartitionTransaction,
+    SchemaSeen,
     Span,
     TopicIds,
     encode_manifest,
@@ -62,16 +63,19 @@ class Simulation:
         fates = {begin + at: fate for at, fate in enumerate(step.fates)}
         released, self.parked = self.parked[: step.release], self.parked[step.release :]
         chosen = {fate: [o for o, f in fates.items() if f is fate] for fate in FATES}
+        delivered = [offset for offset, fate in fates.items() if fate is not Disposition.NOT_DELIVERED]
         passed = released + chosen[Disposition.PASSED]
         transaction = PartitionTransaction(
             ingress_to=begin + len(fates),
-            delivered=OffsetSet.of([o for o, f in fates.items() if f is not Disposition.NOT_DELIVERED]),
+            delivered=OffsetSet.of(delivered),
             refused=OffsetSet.of(chosen[Disposition.QUARANTINED]),
             repeated=OffsetSet.of(chosen[Disposition.REPEATED]),
             parked=OffsetSet.of(chosen[Disposition.PARKED]),
             released=OffsetSet.of(released),
             public=self._write("public", self.public, passed, step.aborted),
             quarantine=self._write("quarantine", self.quarantine, chosen[Disposition.QUARANTINED], step.aborted),
+            schemas=(SchemaSeen(SchemaId(3), "fe" * 32),),
+            origins=[b"flights.csv#%d" % offset for offset in delivered],
             basis=BASIS,
             gate="_mesh.gate.test.0",
             created_at=1,
