@@ -1,0 +1,340 @@
+"""Tracing on a real broker: transactions with markers and aborts, expiry, re-creation and tampering."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import typer
+from confluent_kafka import TopicPartition as ClientTopicPartition
+from typer.testing import CliRunner
+
+from mesh.cli.trace import trace as trace_command
+from mesh.errors import LineageBroken, NotFound
+from mesh.judge.frame import frame
+from mesh.kafka import Admin, Connection, LogReader, Message
+from mesh.kafka.transaction import TransactionalProducer
+from mesh.lineage import (
+    Basis,
+    Disposition,
+    Link,
+    OffsetSet,
+    PartitionChain,
+    PartitionTransaction,
+    Presence,
+    RecordDigest,
+    SchemaSeen,
+    Span,
+    TopicIds,
+    Trace,
+    VerdictHeader,
+    encode_manifest,
+    encode_verdict_header,
+    trace,
+)
+from mesh.types import Coordinate, Finding, ProductName, ProductTopics, SchemaId, TopicPartition
+from tests.support.broker import Broker, eventually
+
+pytestmark = pytest.mark.broker
+
+BASIS = Basis("urn:flights", "1.0.0", "ab" * 32, "0.1.0")
+PARTITION = 1
+FINDING = Finding("number.odd", "number", "is a multiple of five")
+SCHEMA = SchemaSeen(SchemaId(3), "fe" * 32)
+
+
+@dataclass
+class SmallGate:
+    """Reads what is in the ingress, refuses every fifth record, and commits outputs with their manifest."""
+
+    connection: Connection
+    topics: ProductTopics
+    chain: PartitionChain
+    offsets: dict[str, list[int]] = field(default_factory=dict)
+
+    def run(self, end: int, *, commit: bool = True) -> None:
+        with LogReader(self.connection) as reader:
+            place = TopicPartition(self.topics.ingress, PARTITION)
+            records = list(reader.read(place, self.chain.ingress_next, end))
+        producer = TransactionalProducer(self.connection, f"{self.topics.public}.test-gate")
+        producer.begin()
+        self.offsets = {self.topics.public: [], self.topics.quarantine: []}
+        refused = [record for record in records if record.offset() % 5 == 0]
+        digests = RecordDigest(), RecordDigest()
+        for record in records:
+            digests[0].add(record.key(), record.value(), record.headers() or ())
+            self._forward(producer, record, digests[1], refused=record in refused)
+        producer.flush()
+        manifest = self.chain.extend(self._transaction(records, refused, digests, end))
+        payload = encode_manifest(manifest, SchemaId(9))
+        producer.produce(self.topics.lineage, PARTITION, None, payload, None)
+        producer.flush()
+        if commit:
+            producer.commit()
+            self.chain = PartitionChain.resume(manifest, payload)
+        else:
+            producer.abort()
+
+    def _forward(self, producer: TransactionalProducer, record: Message, out: RecordDigest, *, refused: bool) -> None:
+        headers = list(record.headers() or ())
+        topic = self.topics.quarantine if refused else self.topics.public
+        if refused:
+            headers.append(("mesh-verdict", self._verdict(record.offset())))
+        else:
+            out.add(record.key(), record.value(), headers)
+        stamp = record.timestamp()[1]
+        producer.produce(topic, PARTITION, record.key(), record.value(), headers, stamp, self._reported)
+
+    def _reported(self, error: object, message: Any) -> None:
+        assert error is None
+        self.offsets[message.topic()].append(message.offset())
+
+    def _verdict(self, offset: int) -> bytes:
+        return encode_verdict_header(
+            VerdictHeader(
+                product=str(self.topics.product),
+                coordinate=Coordinate(self.topics.ingress, PARTITION, offset),
+                findings=(FINDING,),
+                basis=BASIS,
+                schema_id=SchemaId(3),
+            )
+        )
+
+    def _transaction(
+        self, records: Sequence[Message], refused: Sequence[Message], digests: tuple[RecordDigest, ...], end: int
+    ) -> PartitionTransaction:
+        return PartitionTransaction(
+            ingress_to=end,
+            delivered=OffsetSet.of([record.offset() for record in records]),
+            refused=OffsetSet.of([record.offset() for record in refused]),
+            public=_span(self.offsets[self.topics.public]),
+            quarantine=_span(self.offsets[self.topics.quarantine]),
+            schemas=(SCHEMA,),
+            sha256_in=digests[0].digest(),
+            sha256_out=digests[1].digest(),
+            origins=[dict(record.headers() or ()).get("mesh-origin") for record in records],
+            clause_counts={FINDING.clause: len(refused)},
+            basis=BASIS,
+            gate=f"{self.topics.public}.test-gate",
+            created_at=1_700_000_000_000,
+        )
+
+
+def _span(offsets: Sequence[int]) -> Span | None:
+    assert list(offsets) == list(range(offsets[0], offsets[0] + len(offsets))) if offsets else True
+    return Span(offsets[0], len(offsets)) if offsets else None
+
+
+@pytest.fixture
+def topics(kafka: Broker) -> ProductTopics:
+    topics = ProductTopics(ProductName(f"t{secrets.token_hex(4)}", "numbers"), 1)
+    with Admin(kafka.admin) as admin:
+        for name in (topics.ingress, topics.public, topics.quarantine, topics.lineage):
+            admin.create_topic(name, 2, {})
+    return topics
+
+
+@pytest.fixture
+def gate(kafka: Broker, topics: ProductTopics) -> SmallGate:
+    with Admin(kafka.admin) as admin:
+        cluster_id = admin.cluster_id()
+    chain = PartitionChain.start(str(topics.product), cluster_id, PARTITION, topic_ids(kafka, topics), 0)
+    return SmallGate(kafka.admin, topics, chain)
+
+
+def topic_ids(kafka: Broker, topics: ProductTopics) -> TopicIds:
+    with Admin(kafka.admin) as admin:
+        found = admin.topics([topics.ingress, topics.public, topics.quarantine])
+    return TopicIds(*(found[name].topic_id for name in (topics.ingress, topics.public, topics.quarantine)))
+
+
+def publish(kafka: Broker, topics: ProductTopics, numbers: range, *, commit: bool = True) -> int:
+    """Publish in one transaction; gives the offset after its marker."""
+    producer = TransactionalProducer(kafka.admin, f"{topics.ingress}.publisher")
+    producer.begin()
+    for number in numbers:
+        headers: list[tuple[str, bytes | None]] = [("mesh-origin", b"numbers.csv#%d" % number)]
+        value = frame(SchemaId(3), b"%d" % number)
+        producer.produce(topics.ingress, PARTITION, b"key-%d" % number, value, headers)
+    producer.flush()
+    if commit:
+        producer.commit()
+    else:
+        producer.abort()
+    place = TopicPartition(topics.ingress, PARTITION)
+    ends: list[int] = []
+
+    def settled() -> bool:
+        with Admin(kafka.admin) as admin:
+            ends[:] = [admin.ends([place], committed=committed)[place] for committed in (True, False)]
+        return ends[0] == ends[1]
+
+    eventually(settled)
+    return ends[0]
+
+
+def follow(kafka: Broker, topic: str, offset: int, **ids: Any) -> Trace:
+    with Admin(kafka.admin) as admin, LogReader(kafka.admin) as reader:
+        return trace(Coordinate(topic, PARTITION, offset, **ids), reader, admin)
+
+
+def all_records(kafka: Broker, topic: str) -> list[Message]:
+    with LogReader(kafka.admin) as reader:
+        return list(reader.read(TopicPartition(topic, PARTITION), 0, 1 << 60))
+
+
+def expire(kafka: Broker, topic: str, before: int) -> None:
+    with Admin(kafka.admin) as admin:
+        futures = admin.client.delete_records([ClientTopicPartition(topic, PARTITION, before)])
+        for future in futures.values():
+            future.result(10)
+
+
+@pytest.fixture
+def settled(kafka: Broker, topics: ProductTopics, gate: SmallGate) -> SmallGate:
+    """Three committed gate transactions with an aborted one between, over committed and aborted publications."""
+    gate.run(publish(kafka, topics, range(20)))
+    publish(kafka, topics, range(1_000, 1_007), commit=False)
+    end = publish(kafka, topics, range(20, 40))
+    gate.run(end, commit=False)
+    gate.run(end)
+    gate.run(publish(kafka, topics, range(40, 50)))
+    eventually(lambda: len(all_records(kafka, topics.lineage)) == 3)
+    return gate
+
+
+def test_every_record_leads_back_to_the_row_it_came_from(
+    kafka: Broker, topics: ProductTopics, settled: SmallGate
+) -> None:
+    seen = []
+    for topic, disposition in ((topics.public, Disposition.PASSED), (topics.quarantine, Disposition.QUARANTINED)):
+        for record in all_records(kafka, topic):
+            found = follow(kafka, topic, record.offset())
+            number = (record.key() or b"").removeprefix(b"key-").decode()
+            assert found.origin == f"numbers.csv#{number}"
+            assert found.fate.disposition is disposition
+            assert found.fate.findings == ((FINDING,) if disposition is Disposition.QUARANTINED else ())
+            assert (found.schema.schema_id, found.schema.fingerprint) == (3, SCHEMA.fingerprint)
+            assert found.record.timestamp == record.timestamp()[1]
+            forth = follow(kafka, topics.ingress, found.fate.ingress.offset)
+            assert forth.fate == found.fate
+            assert forth.origin == found.origin
+            seen.append(int(number))
+    assert sorted(seen) == list(range(50)), "and nothing of the aborted publication"
+
+
+def test_holes_are_told_apart(kafka: Broker, topics: ProductTopics, settled: SmallGate) -> None:
+    aborted = follow(kafka, topics.ingress, 23)
+    assert (aborted.fate.disposition, aborted.record.presence) == (Disposition.NOT_DELIVERED, Presence.MARKER)
+    passed = {record.offset() for record in all_records(kafka, topics.public)}
+    hole = next(offset for offset in range(max(passed)) if offset not in passed)
+    with pytest.raises(NotFound, match="marker:"):
+        follow(kafka, topics.public, hole)
+    with pytest.raises(NotFound, match="pending: nothing has been committed"):
+        follow(kafka, topics.public, 1_000)
+    beyond = publish(kafka, topics, range(50, 52)) - 2
+    with pytest.raises(NotFound, match="pending: no gate has settled it"):
+        follow(kafka, topics.ingress, beyond)
+
+
+def test_lineage_outlives_records_and_older_manifests(kafka: Broker, topics: ProductTopics, settled: SmallGate) -> None:
+    public = [record.offset() for record in all_records(kafka, topics.public)]
+    before = follow(kafka, topics.public, public[-1])
+    assert before.manifest.link is Link.INTACT
+    assert follow(kafka, topics.public, public[0]).manifest.link is Link.FIRST
+    for topic in (topics.public, topics.ingress):
+        expire(kafka, topic, -1)
+    after = follow(kafka, topics.public, public[-1])
+    assert after.record.presence is Presence.EXPIRED
+    assert (after.fate, after.origin, after.schema) == (before.fate, before.origin, before.schema)
+    expire(kafka, topics.lineage, before.manifest.coordinate.offset)
+    assert follow(kafka, topics.public, public[-1]).manifest.link is Link.UNVERIFIABLE
+    with pytest.raises(NotFound, match="expired:"):
+        follow(kafka, topics.public, public[0])
+
+
+def test_a_recreated_topic_is_not_taken_for_the_old_one(
+    kafka: Broker, topics: ProductTopics, settled: SmallGate
+) -> None:
+    old = settled.chain.topics.public
+    offset = all_records(kafka, topics.public)[0].offset()
+    with Admin(kafka.admin) as admin:
+        admin.delete_topic(topics.public)
+        eventually(lambda: topics.public not in admin.topics([topics.public]))
+        admin.create_topic(topics.public, 2, {})
+        eventually(lambda: topics.public in admin.topics([topics.public]))
+    with pytest.raises(LineageBroken, match="re-created"):
+        follow(kafka, topics.public, 0)
+    found = follow(kafka, topics.public, offset, topic_id=old)
+    assert found.record.presence is Presence.REPLACED
+    assert found.replaced == (topics.public,)
+    settled.chain = settled.chain.new_epoch(topic_ids(kafka, topics), settled.chain.ingress_next)
+    settled.run(publish(kafka, topics, range(50, 60)))
+    eventually(lambda: len(all_records(kafka, topics.lineage)) == 4)
+    found = follow(kafka, topics.public, offset)
+    assert (found.manifest.epoch, found.origin) == (1, "numbers.csv#50")
+    assert follow(kafka, topics.public, offset, topic_id=old).manifest.epoch == 0
+
+
+def test_a_forged_predecessor_breaks_the_chain(kafka: Broker, topics: ProductTopics, gate: SmallGate) -> None:
+    gate.run(publish(kafka, topics, range(10)))
+    gate.chain = PartitionChain(
+        product=gate.chain.product,
+        cluster_id=gate.chain.cluster_id,
+        partition=PARTITION,
+        topics=gate.chain.topics,
+        sequence=gate.chain.sequence,
+        previous=bytes(32),
+        ingress_next=gate.chain.ingress_next,
+        public_next=gate.chain.public_next,
+        quarantine_next=gate.chain.quarantine_next,
+    )
+    gate.run(publish(kafka, topics, range(10, 20)))
+    eventually(lambda: len(all_records(kafka, topics.lineage)) == 2)
+    with pytest.raises(LineageBroken, match="not the one it was chained to"):
+        follow(kafka, topics.public, all_records(kafka, topics.public)[-1].offset())
+
+
+@pytest.fixture
+def command(kafka: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[typer.Typer]:
+    assert kafka.admin.password is not None
+    monkeypatch.delenv("MESH_CONFIG", raising=False)
+    monkeypatch.setenv("MESH_CLUSTERS__MAIN__BOOTSTRAP", kafka.bootstrap)
+    monkeypatch.setenv("MESH_CLUSTERS__MAIN__REGISTRY", "http://127.0.0.1:1")
+    monkeypatch.setenv("MESH_CLUSTERS__MAIN__SECURITY_PROTOCOL", kafka.admin.security_protocol)
+    monkeypatch.setenv("MESH_PRINCIPAL", kafka.admin.principal)
+    monkeypatch.setenv("MESH_PASSWORD", kafka.admin.password.get_secret_value())
+    app = typer.Typer()
+    app.command()(trace_command)
+    yield app
+
+
+def test_the_command_prints_facts_without_a_registry(
+    command: typer.Typer, kafka: Broker, topics: ProductTopics, settled: SmallGate
+) -> None:
+    refused = all_records(kafka, topics.quarantine)[-1]
+    where = f"{topics.quarantine}/{PARTITION}/{refused.offset()}"
+    told = CliRunner().invoke(command, [where, "--json"])
+    assert told.exit_code == 0, told.stderr
+    document = json.loads(told.stdout)
+    assert document["asked"] == where
+    assert document["disposition"] == "quarantined"
+    assert document["findings"][0]["clause"] == FINDING.clause
+    assert document["manifest"]["gate"] == f"{topics.public}.test-gate"
+    table = CliRunner().invoke(command, [where])
+    assert table.exit_code == 0
+    assert f"origin\tnumbers.csv#{(refused.key() or b'').decode().removeprefix('key-')}" in table.stdout
+    assert f"finding\t{FINDING.clause} at number: {FINDING.reason}" in table.stdout
+
+
+@pytest.mark.parametrize(("where", "code"), [("nonsense", 2), ("operations.flights.v1/0/0", 1)])
+def test_the_command_fails_in_one_sentence(command: typer.Typer, where: str, code: int) -> None:
+    told = CliRunner().invoke(command, [where])
+    assert told.exit_code == code
+    assert told.stdout == ""
+    assert told.stderr.startswith("error: ")
+    assert told.stderr.count("\n") == 1
