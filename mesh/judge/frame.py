@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from mesh.errors import MalformedBody
@@ -22,12 +23,33 @@ def frame(schema_id: SchemaId, body: bytes) -> bytes:
     return prefix(schema_id) + body
 
 
+@dataclass(frozen=True, slots=True)
+class FrameFault:
+    """Why a payload is not framed: ``kind`` is ``empty``, ``magic`` or ``short``."""
+
+    kind: str
+    reason: str
+
+
+def fault(payload: bytes) -> FrameFault | None:
+    """What is wrong with the framing of a payload, if anything."""
+    if not payload:
+        return FrameFault("empty", "is empty; it begins with a zero byte and the schema id in four bytes")
+    if payload[0] != MAGIC:
+        return FrameFault("magic", f"begins with byte {payload[0]}, not with the 0 of the registry's framing")
+    if len(payload) < PREFIX:
+        return FrameFault("short", f"is {len(payload)} bytes long, too short for a zero byte and a schema id")
+    return None
+
+
+def schema_id(payload: bytes) -> SchemaId:
+    """The schema id of a framed payload."""
+    return SchemaId(int.from_bytes(payload[1:PREFIX], "big"))
+
+
 def unframe(payload: bytes) -> tuple[SchemaId, bytes]:
     """Schema id and body of a payload; raises MalformedBody for what is not framed."""
-    if not payload:
-        raise MalformedBody("it is empty; it begins with a zero byte and the schema id in four bytes")
-    if payload[0] != MAGIC:
-        raise MalformedBody(f"its first byte is {payload[0]}, not the 0 of the registry's framing")
-    if len(payload) < PREFIX:
-        raise MalformedBody(f"it is {len(payload)} bytes long, too short for the schema id")
-    return SchemaId(int.from_bytes(payload[1:PREFIX], "big")), payload[PREFIX:]
+    found = fault(payload)
+    if found:
+        raise MalformedBody(f"the payload {found.reason}")
+    return schema_id(payload), payload[PREFIX:]

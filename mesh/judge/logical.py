@@ -84,7 +84,7 @@ def _unscaled(value: Decimal, logical: Logical) -> int:
     number = int("".join(map(str, digits)))
     if len(digits) + max(shift, 0) > logical.precision + max(-shift, 0) or (shift < 0 and number % 10**-shift):
         raise ValueError(f"does not fit decimal({logical.precision},{logical.scale})")
-    number = number * 10**shift if shift >= 0 else number // 10**-shift
+    number = number * int(10**shift) if shift >= 0 else number // int(10**-shift)
     return -number if sign else number
 
 

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
+from fastavro.read import SchemaResolutionError
+from fastavro.schema import SchemaParseException, UnknownType
 
 from mesh.contract.avro import AvroSchema
 from mesh.contract.shape import Shape, shape_of
-from mesh.errors import EncodingRefused, MalformedBody
+from mesh.errors import ContractInvalid, EncodingRefused, MalformedBody
 from mesh.judge.decoder import Decoder
 from mesh.judge.logical import for_people
 from mesh.judge.strict import strict
@@ -18,6 +20,7 @@ from mesh.judge.strict import strict
 __all__ = ["EncodingRefused", "MalformedBody", "Resolution", "RowCodec"]
 
 _FAULTS: Final = (ValueError, TypeError, OverflowError, KeyError, AttributeError, IndexError, EOFError)
+_UNREADABLE: Final = (SchemaParseException, UnknownType, ValueError, TypeError, KeyError, AttributeError)
 
 
 class RowCodec:
@@ -68,13 +71,16 @@ class Resolution:
         self._decoder.decode(body)
         try:
             value: object = schemaless_reader(io.BytesIO(body), self._writer, self._reader)
-        except _FAULTS:
+        except (SchemaResolutionError, *_FAULTS):
             raise MalformedBody("it cannot be read by the schema of the contract") from None
         return value
 
 
 def _parsed(schema: AvroSchema) -> Any:
-    return parse_schema(_plain(schema))
+    try:
+        return parse_schema(_plain(schema))
+    except _UNREADABLE as error:
+        raise ContractInvalid([f"the record: not an Avro schema: {error}"]) from None
 
 
 def _plain(schema: Any) -> Any:

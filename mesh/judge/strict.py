@@ -1,4 +1,4 @@
-"""A record that is exactly of its schema, or path and reason why not: Avro writers silently change what does not fit."""
+"""A record that is exactly of its schema, or the path and reason why not: Avro writers alter in silence."""
 
 from __future__ import annotations
 

@@ -1,0 +1,40 @@
+"""What goes into the judge and what comes out: a batch of records as bytes, and what is wrong with which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mesh.types import Finding, Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records of one product as they lie in Kafka; a row is an index into three sequences of one length."""
+
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
+    headers: Sequence[Headers]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """The findings of a batch by row, for rows that have any, and the event time of every row.
+
+    ``event_times`` are milliseconds since the Unix epoch; None where the record has none or could not be read.
+    """
+
+    findings: Mapping[int, tuple[Finding, ...]]
+    event_times: Sequence[int | None]
+
+    def refused(self, row: int) -> bool:
+        """Whether the record stays off the public topic; one with mere warnings does not."""
+        return any(finding.refuses for finding in self.findings.get(row, ()))
+
+    @property
+    def refusals(self) -> frozenset[int]:
+        """The rows that are refused."""
+        return frozenset(row for row in self.findings if self.refused(row))
