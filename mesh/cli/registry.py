@@ -37,7 +37,7 @@ def serve(
     """Run the registry of the first configured cluster until SIGTERM or Ctrl-C."""
     # The web server takes a third of a second to import, which the other commands need not pay.
     from mesh.registry.server import is_loopback  # noqa: PLC0415
-    from mesh.registry.server import serve as run
+    from mesh.registry.server import serve as run  # noqa: PLC0415
 
     settings = Settings.load()
     reads = is_loopback(host) if open_reads is None else open_reads

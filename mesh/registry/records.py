@@ -28,7 +28,7 @@ class SchemaVersion:
     schema: str
     deleted: bool = False
     kind: str = "AVRO"
-    extra: Mapping[str, Any] = field(default=_NOTHING)
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def properties(self) -> Mapping[str, str]:

@@ -43,7 +43,7 @@ def verifier(connection: Connection) -> Verify:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. Who connects early waits. Raises PlatformFailure when it is taken."""
+    """A listening socket; port 0 takes a free one, who connects early waits. Raises PlatformFailure."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -61,10 +61,8 @@ def listen(host: str, port: int) -> socket.socket:
 class RegistryServer:
     """One registry on one socket. ``run`` blocks; ``stop`` may be called from any thread."""
 
-    def __init__(self, connection: Connection, bound: socket.socket, *, open_reads: bool) -> None:
-        self.registry = Registry(KafkaSchemaLog(connection))
-        self._socket = bound
-        service = Service(self.registry, Credentials(verifier(connection)), open_reads)
+    def __init__(self, service: Service, bound: socket.socket) -> None:
+        self.registry, self._socket = service.registry, bound
         config = uvicorn.Config(
             application(service),
             log_config=None,
@@ -133,4 +131,6 @@ class _Server(uvicorn.Server):
 
 def serve(connection: Connection, host: str, port: int, *, open_reads: bool, ready: Callable[[str], None]) -> None:
     """Run a registry on ``host:port`` until a signal; raises MeshError."""
-    RegistryServer(connection, listen(host, port), open_reads=open_reads).run(ready)
+    registry = Registry(KafkaSchemaLog(connection))
+    service = Service(registry, Credentials(verifier(connection)), open_reads)
+    RegistryServer(service, listen(host, port)).run(ready)
