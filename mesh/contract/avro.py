@@ -9,6 +9,9 @@ from typing import Any, TypeAlias
 
 from fastavro.schema import SchemaParseException, UnknownType, parse_schema, to_parsing_canonical_form
 
+from mesh.contract.shape import shape_of
+from mesh.errors import ContractInvalid
+
 AvroSchema: TypeAlias = str | dict[str, Any] | list[Any]
 """A schema in parsed-JSON form: a type name, an object, or a union."""
 
@@ -39,18 +42,22 @@ def lint(schema: object) -> list[str]:
     walk.visit(schema, "", 0, None)
     if walk.problems:
         return walk.problems
-    reason = _unparsable(schema)
-    return [reason] if reason else [*walk.zero_width_arrays(), *_collisions(walk.columns)]
+    broken = _broken(schema)
+    return broken or [*walk.zero_width_arrays(), *_collisions(walk.columns)]
 
 
-def _unparsable(schema: Any) -> str | None:
+def _broken(schema: Any) -> list[str]:
+    """What keeps a schema from being Avro: our own reading names the place, fastavro's says whether we can decode."""
     try:
+        shape_of(schema)
         parse_schema(json.loads(text(schema)))
+    except ContractInvalid as error:
+        return list(error.problems)
     except UnknownType as error:
-        return f"the record: {error.name!r} is not an Avro type"
+        return [f"the record: {error.name!r} is not an Avro type"]
     except (SchemaParseException, ValueError, KeyError, TypeError, AttributeError) as error:
-        return f"the record: not an Avro schema: {error}"
-    return None
+        return [f"the record: not an Avro schema: {error}"]
+    return []
 
 
 def _collisions(columns: list[str]) -> Iterator[str]:

@@ -76,8 +76,9 @@ class Document:
             value = reading.value(node, ()) if node is not None else None
         except yaml.MarkedYAMLError as error:
             raise ContractInvalid([_syntax(error, file)]) from None
-        except yaml.YAMLError as error:
-            raise ContractInvalid([f"{file}:1: not YAML: {error}"]) from None
+        except yaml.reader.ReaderError as error:
+            line = text.count("\n", 0, error.position) + 1
+            raise ContractInvalid([f"{file}:{line}: not YAML: {error.reason}"]) from None
         except RecursionError:
             raise ContractInvalid([f"{file}:1: the document is nested too deeply to be a contract"]) from None
         if reading.problems:
@@ -145,7 +146,7 @@ def written(place: Place) -> str:
 def _syntax(error: yaml.MarkedYAMLError, file: str) -> str:
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 1
-    return f"{file}:{line}: not YAML: {error.problem or error.context or 'it cannot be parsed'}"
+    return f"{file}:{line}: not YAML: {', '.join(part for part in (error.context, error.problem) if part)}"
 
 
 class _Reading:

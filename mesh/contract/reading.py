@@ -18,7 +18,7 @@ from mesh.contract.roles import Role, read_roles
 from mesh.contract.rules import read_rules
 from mesh.contract.topic import TopicSettings, read_topic
 from mesh.errors import UsageError
-from mesh.types import ProductTopics, Reaction
+from mesh.types import ProductName, ProductTopics, Reaction
 
 DEFAULT_COMPATIBILITY = "BACKWARD_TRANSITIVE"
 COMPATIBILITIES = (
@@ -36,6 +36,8 @@ _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 _EVENT_TIMES = ("long/timestamp-millis", "long/timestamp-micros")
 _RECORD_PROPERTIES = ("topic", "compatibility", "eventTime", "keySchema", "headers", "avroNamespace")
 _RECORD: Place = ("schema", 0)
+# Stands in for a name that cannot be read, so that the rest of the document is still checked before it is refused.
+_NOWHERE = ProductTopics(ProductName("unknown", "unknown"), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,9 @@ def read_promise(document: Document, problems: Problems) -> Promise:
     if not fields:
         problems.add(_RECORD, "the schema object has no properties")
     reading = _Reading(record, fields, problems)
-    name = reading.name(source)
+    name, compatibility = reading.name(source), reading.compatibility()
+    settings = read_topic(record, source.get("slaProperties", ()), problems)
+    roles = read_roles(source.get("roles", ()), problems)
     problems.settle()  # what follows needs fields that make sense
     key = reading.key()
     promise = Promise(
@@ -81,9 +85,9 @@ def read_promise(document: Document, problems: Problems) -> Promise:
         value_schema=derive_value(name, fields, problems),
         key_schema=reading.key_schema(name, key),
         rules=read_rules(fields, record, _RECORD, problems),
-        settings=read_topic(record, source.get("slaProperties", ()), problems),
-        compatibility=reading.compatibility(),
-        roles=read_roles(source.get("roles", ()), problems),
+        settings=settings,
+        compatibility=compatibility,
+        roles=roles,
     )
     _check(promise, record, problems)
     return promise
@@ -104,9 +108,7 @@ def _topics(source: Mapping[str, Any], record: Mapping[str, Any], problems: Prob
             (*_RECORD, "physicalName"),
             f"the topic {physical} should end in .v{match[1]}, the major of version {version}",
         )
-    problems.settle()
-    assert topics  # noqa: S101  (without topics there is a problem, and settle has raised)
-    return topics
+    return topics or _NOWHERE
 
 
 def _public(physical: object, problems: Problems) -> ProductTopics | None:
@@ -145,7 +147,7 @@ class _Reading:
             self._problems.add(
                 (*_RECORD, "name"), f"{name!r} cannot name an Avro record; use letters, digits and underscores"
             )
-        namespace = self._custom.get("avroNamespace", source["domain"].replace("-", "_"))
+        namespace = self._custom.get("avroNamespace", str(source.get("domain", "")).replace("-", "_"))
         return RecordName(name, str(namespace), " ".join(str(self._record.get("description", "")).split()))
 
     def key(self) -> list[Field]:

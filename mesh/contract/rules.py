@@ -165,7 +165,7 @@ class _Reading:
         expression = self._expression(source, here)
         reaction = self._reaction(custom(item), custom_place(item, place, "reaction"))
         path, told = field.path if field else "", _told(item) or source
-        self._clause(Clause(item["id"], path, ClauseKind.CEL, source, reaction, told, expression), place)
+        self._clause(Clause(item["id"], path, ClauseKind.CEL, source, reaction, told, expression), here)
 
     def _expression(self, source: str, place: Place) -> Expression | None:
         try:

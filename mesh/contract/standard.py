@@ -64,9 +64,12 @@ def check(document: Document) -> Problems:
     if foreign:
         problems.add(*foreign)
         return problems
-    for error in _validator().iter_errors(document.source):
+    errors = list(_validator().iter_errors(document.source))
+    for error in errors:
         for place, text in _told(error):
             problems.add(place, text)
+    if errors and not problems:  # a fault that looked like the shadow of another, but is alone
+        problems.add(tuple(errors[0].absolute_path), errors[0].message)
     return problems
 
 
@@ -114,7 +117,8 @@ def _sentence(error: ValidationError) -> str:
     value, wanted = error.instance, cast(Any, error.validator_value)
     if error.validator == "type":
         kinds = [wanted] if isinstance(wanted, str) else wanted
-        return f"{_shown(value)} should be {' or '.join(_KINDS.get(kind, kind) for kind in kinds)}"
+        quotes = "; put it in quotes" if "string" in kinds and not isinstance(value, dict | list) else ""
+        return f"{_shown(value)} should be {' or '.join(_KINDS.get(kind, kind) for kind in kinds)}{quotes}"
     if error.validator in ("enum", "const"):
         allowed = [str(choice) for choice in (wanted if isinstance(wanted, list) else [wanted])]
         return f"{_shown(value)} is not one of {', '.join(allowed)}{_meant(str(value), allowed)}"
@@ -172,7 +176,7 @@ def _branches(error: ValidationError) -> list[list[ValidationError]]:
 
 def _unknown(error: ValidationError, place: Place) -> Iterator[tuple[Place, str]]:
     """Name the keys that no branch of the schema knows here; the rest is the shadow of another fault."""
-    known = _known(error.schema)
+    known = _known(error.schema, error.instance)
     for key in cast(Any, error.instance):
         if key not in known:
             where = written(place) or "the top level"
@@ -198,13 +202,21 @@ def _meant(word: str, choices: Any) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _known(schema: Any) -> set[str]:
-    """Every key that a schema names for its object, in whatever branch."""
+def _known(schema: Any, instance: object) -> set[str]:
+    """Every key that a schema names for an object, in the branches that apply to it."""
     if not isinstance(schema, Mapping):
         return set()
-    keys = set(schema.get("properties", {}))
-    parts = [schema.get(name) for name in ("then", "else")]
-    parts += [part for name in ("allOf", "anyOf", "oneOf") for part in schema.get(name, ())]
+    parts = [part for name in ("allOf", "anyOf", "oneOf") for part in schema.get(name, ())]
+    if "if" in schema:
+        chosen = "then" if _validator().evolve(schema=schema["if"]).is_valid(instance) else "else"
+        parts += [schema["if"], schema.get(chosen)]
     if "$ref" in schema:
-        parts.append(_schema()["$defs"].get(str(schema["$ref"]).rpartition("/")[2]))
-    return keys.union(*(_known(part) for part in parts))
+        parts.append(_pointed(str(schema["$ref"])))
+    return set(schema.get("properties", {})).union(*(_known(part, instance) for part in parts))
+
+
+def _pointed(reference: str) -> Any:
+    found: Any = _schema()
+    for step in reference.removeprefix("#/").split("/"):
+        found = found[step]
+    return found
