@@ -211,18 +211,18 @@ def test_every_record_leads_back_to_the_row_it_came_from(
     kafka: Broker, topics: ProductTopics, settled: SmallGate
 ) -> None:
     seen = []
-    for topic, disposition in ((topics.public, Disposition.PASSED), (topics.quarantine, Disposition.QUARANTINED)):
-        for record in all_records(kafka, topic):
-            found = follow(kafka, topic, record.offset())
+    with Admin(kafka.admin) as admin, LogReader(kafka.admin) as reader:
+        for record in [*all_records(kafka, topics.public), *all_records(kafka, topics.quarantine)]:
+            found = trace(Coordinate(record.topic(), PARTITION, record.offset()), reader, admin)
+            refused = record.topic() == topics.quarantine
             number = (record.key() or b"").removeprefix(b"key-").decode()
             assert found.origin == f"numbers.csv#{number}"
-            assert found.fate.disposition is disposition
-            assert found.fate.findings == ((FINDING,) if disposition is Disposition.QUARANTINED else ())
+            assert found.fate.disposition is (Disposition.QUARANTINED if refused else Disposition.PASSED)
+            assert found.fate.findings == ((FINDING,) if refused else ())
             assert (found.schema.schema_id, found.schema.fingerprint) == (3, SCHEMA.fingerprint)
             assert found.record.timestamp == record.timestamp()[1]
-            forth = follow(kafka, topics.ingress, found.fate.ingress.offset)
-            assert forth.fate == found.fate
-            assert forth.origin == found.origin
+            forth = trace(found.fate.ingress, reader, admin)
+            assert (forth.fate, forth.origin) == (found.fate, found.origin)
             seen.append(int(number))
     assert sorted(seen) == list(range(50)), "and nothing of the aborted publication"
 
