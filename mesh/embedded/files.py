@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from mesh.errors import PlatformFailure
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_ROOM = 128 * 1024
 
 
 @contextmanager
@@ -33,6 +35,11 @@ def disk_failure(folder: Path, fault: OSError) -> PlatformFailure:
 def no_space(folder: Path) -> PlatformFailure:
     """The disk that holds ``folder`` is full."""
     return PlatformFailure(f"no disk space left in {folder}; free some, or choose a folder on another disk")
+
+
+def has_no_room(folder: Path) -> bool:
+    """Whether the disk of ``folder`` is as good as full: a program that ended for it could not even write why."""
+    return shutil.disk_usage(folder).free < _ROOM
 
 
 def is_full(fault: OSError) -> bool:

@@ -15,7 +15,7 @@ from typing import Self
 
 from pydantic import SecretStr
 
-from mesh.embedded.files import disk_faults, no_space, private_folder, write_private
+from mesh.embedded.files import disk_faults, has_no_room, no_space, private_folder, write_private
 from mesh.embedded.layout import remembered
 from mesh.embedded.ports import answers, require_free
 from mesh.embedded.process import Child, Service, last_words
@@ -85,7 +85,7 @@ class EmbeddedKafka:
             for node in self.layout.nodes:
                 private_folder(self._home(node))
                 self._format(node)
-        return [self._service(node) for node in self.layout.nodes]
+            return [self._service(node) for node in self.layout.nodes]
 
     def start(self, stopping: threading.Event | None = None) -> None:
         """Start all nodes and wait until the cluster answers the administrator."""
@@ -108,8 +108,14 @@ class EmbeddedKafka:
             child.stop()
 
     def node(self, number: int) -> Child:
-        """The process of one node (they count from 1), to be killed and started again by tests of faults."""
+        """The process of one node; they count from 1."""
         return self._children[number]
+
+    def restart(self, number: int) -> None:
+        """Start a node again that has ended, and wait until it answers."""
+        child = self._children[number]
+        child.start()
+        child.await_ready(threading.Event())
 
     def __enter__(self) -> Self:
         self.start()
@@ -203,7 +209,7 @@ class EmbeddedKafka:
             )
         if done.returncode != 0:
             words = last_words({log: 0})
-            if any("No space left on device" in line for line in words):
+            if any("No space left on device" in line for line in words) or has_no_room(home):
                 raise no_space(self.folder)
             told = "".join(f"\n  {line}" for line in words)
             raise PlatformFailure(f"Kafka could not prepare {home} (exit code {done.returncode}); see {log}{told}")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mesh.embedded.files import disk_faults, no_space
+from mesh.embedded.files import disk_faults, has_no_room, no_space
 from mesh.errors import PlatformFailure
 
 _TETHER = Path(__file__).with_name("tether.py")
@@ -60,7 +60,8 @@ class Child:
         return self._process.poll() if self._process is not None else None
 
     def start(self) -> None:
-        """Start the process; raises PlatformFailure when its log cannot be written or the program is not there."""
+        """Start the process, instead of a former one if need be; raises PlatformFailure when its log cannot be written."""
+        self.kill()
         logs = [path for path in (self.service.log, self.service.own_log) if path is not None]
         with disk_faults(self.service.log.parent):
             _put_aside(self.service.log)
@@ -113,7 +114,7 @@ class Child:
     def failure(self, what: str) -> PlatformFailure:
         """The error that tells why, from what the process wrote since it was started."""
         words = last_words(self._marks)
-        if any("No space left on device" in line for line in words):
+        if any("No space left on device" in line for line in words) or has_no_room(self.service.log.parent):
             return no_space(self.service.log.parent)
         code = "" if self.exit_code is None else f" (exit code {self.exit_code})"
         told = "".join(f"\n  {line}" for line in words)
