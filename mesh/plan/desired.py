@@ -23,6 +23,8 @@ _QUARANTINE_RETENTION = 30 * DAY_MS
 _MANIFEST_BYTES = 8 * 1024 * 1024
 _FOR_EVER = "-1"
 _MANIFEST_COMPATIBILITY = "BACKWARD_TRANSITIVE"
+# Nothing is known yet of what each reader reads, so every reader is protected from everything.
+_READERS = "FULL_TRANSITIVE"
 
 
 class Place(IntEnum):
@@ -157,8 +159,9 @@ def _quarantine_retention(contract: Contract) -> str:
 
 
 def _subjects(contract: Contract, manifest_schema: str) -> Iterator[WantedSubject]:
+    mode = _READERS if contract.compatibility == "READERS" else contract.compatibility
     for topic in (contract.topics.ingress, contract.topics.public):
         if contract.key_schema != "null":
-            yield WantedSubject(Subject(f"{topic}-key"), contract.key_schema_json, contract.compatibility)
-        yield WantedSubject(Subject(f"{topic}-value"), contract.value_schema_json, contract.compatibility)
+            yield WantedSubject(Subject(f"{topic}-key"), contract.key_schema_json, mode)
+        yield WantedSubject(Subject(f"{topic}-value"), contract.value_schema_json, mode)
     yield WantedSubject(Subject(f"{contract.topics.lineage}-value"), manifest_schema, _MANIFEST_COMPATIBILITY)

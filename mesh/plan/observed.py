@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from itertools import chain
 
 from mesh.contract import Contract
+from mesh.contract.compatibility import check as check_schema
 from mesh.kafka import Admin, TopicState
 from mesh.lineage import manifest_schema_json
 from mesh.plan.desired import Desired, WantedSubject, desired
@@ -26,16 +27,16 @@ def survey(site: Site, contracts: Iterable[Contract], source: str) -> Plan:
 
 def observe(site: Site, wanted: Desired) -> Observed:
     """What is, of everything that is wanted; raises as ``survey`` does."""
-    names = chain.from_iterable(([t.name for t in scope.topics], scope.gone) for scope in wanted.scopes)
-    topics = site.admin.topics(chain.from_iterable(names))
+    names = [name for scope in wanted.scopes for name in (*(each.name for each in scope.topics), *scope.gone)]
+    topics = site.admin.topics(names)
     site.catalog.refresh(relist=True)
-    subjects = [subject for scope in wanted.scopes for subject in scope.subjects]
+    subjects = [(scope.owner, subject) for scope in wanted.scopes for subject in scope.subjects]
     return Observed(
         topics=topics,
         records=_records(site.admin, topics),
         users=frozenset(site.admin.users()) if site.scram else frozenset(),
         acls=frozenset(site.admin.acls()),
-        subjects={each.subject: _subject(site.registry, each) for each in subjects},
+        subjects={each.subject: _subject(site.registry, owner, each) for owner, each in subjects},
         entries=site.catalog.entries(),
     )
 
@@ -50,7 +51,17 @@ def _records(admin: Admin, topics: Mapping[str, TopicState]) -> dict[str, int]:
     return counts
 
 
-def _subject(registry: RegistryClient, wanted: WantedSubject) -> SubjectState:
-    registered = registry.lookup(wanted.subject, wanted.schema) is not None
-    conflicts = () if registered else tuple(registry.compatible(wanted.subject, wanted.schema))
-    return SubjectState(registered, registry.compatibility(wanted.subject), conflicts)
+def _subject(registry: RegistryClient, owner: str, wanted: WantedSubject) -> SubjectState:
+    """A subject, asked about its schema. What others put under its name before is set aside on registration."""
+    compatibility = registry.compatibility(wanted.subject)
+    versions = registry.versions(wanted.subject)
+    bound = registry.version(wanted.subject, versions[-1]).product if versions else None
+    if bound is None:
+        return SubjectState(False, compatibility)
+    if bound != owner:
+        return SubjectState(False, compatibility, (f"the subject belongs to {bound}",))
+    if registry.lookup(wanted.subject, wanted.schema) is not None:
+        return SubjectState(True, compatibility)
+    earlier = [json.loads(registry.version(wanted.subject, version).schema) for version in versions]
+    found = check_schema(wanted.compatibility, json.loads(wanted.schema), earlier)
+    return SubjectState(False, compatibility, tuple(f"version {versions[each.against]}: {each}" for each in found))

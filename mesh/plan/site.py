@@ -34,8 +34,7 @@ class Site:
         """
         cluster = settings.cluster_of(domain)
         connection = Connection.of(settings, principal or settings.principal or ADMIN, domain)
-        secret = None if connection.password is None else connection.password.get_secret_value()
-        registry = RegistryClient(cluster.registry, connection.principal, secret)
+        registry = RegistryClient(cluster.registry, connection.principal, connection.password)
         return cls(settings, cluster, connection, Admin(connection), registry, Catalog(connection))
 
     def __enter__(self) -> Self:
@@ -44,6 +43,10 @@ class Site:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
         self.catalog.close()
         self.registry.close()
 

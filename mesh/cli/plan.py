@@ -1,0 +1,174 @@
+"""``mesh plan`` and ``mesh apply``: what contracts would change on their clusters, and doing it."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mesh.cli.console import emit_json, emit_table, note, progress, told
+from mesh.errors import IncompatibleChange
+from mesh.plan import Change, Folder, Plan, Site, by_cluster, check, survey
+from mesh.plan import apply as take
+from mesh.settings import Settings
+
+CHANGES_PENDING = 7
+
+Contracts = Annotated[Path, typer.Argument(metavar="FOLDER", help="Contracts: <domain>/<product>.odcs.yaml.")]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        help="Where the contracts come from; else `source` in policy.yaml, else the name of the folder above."
+    ),
+]
+Principal = Annotated[str | None, typer.Option("--as", metavar="PRINCIPAL", help="By default the administrator.")]
+Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+_DEFAULT = Path("contracts")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(plan)
+    app.command()(apply)
+
+
+@told
+def plan(
+    folder: Contracts = _DEFAULT,
+    source: Source = None,
+    principal: Principal = None,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit 0: nothing to do, 7: changes, 4: impossible ones.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show what applying contracts would change; changes nothing."""
+    with _surveyed(folder, source, principal) as found:
+        found.show(json, applied=False)
+    if detailed_exitcode and found.impossible:
+        raise typer.Exit(IncompatibleChange.exit_code)
+    if detailed_exitcode and found.changes:
+        raise typer.Exit(CHANGES_PENDING)
+
+
+@told
+def apply(
+    folder: Contracts = _DEFAULT,
+    source: Source = None,
+    principal: Principal = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show, and refuse what would be refused.")] = False,
+    allow_destructive: Annotated[
+        bool, typer.Option("--allow-destructive", help="Also do what loses data; the plan names what.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before losing data.")] = False,
+    json: Json = False,
+) -> None:
+    """Make topics, schemas, users and permissions what the contracts say. A second time it changes nothing."""
+    with _surveyed(folder, source, principal) as found:
+        found.show(json, applied=not dry_run and found.refusal(allow_destructive) is None)
+        if refusal := found.refusal(allow_destructive):
+            raise refusal
+        if dry_run:
+            return
+        if found.destructive and not yes and sys.stdin.isatty():
+            typer.confirm("This loses data. Go on?", abort=True, err=True)
+        found.take(allow_destructive)
+
+
+@dataclass(frozen=True, slots=True)
+class _Survey:
+    """The plans of all clusters the contracts concern."""
+
+    folder: Folder
+    plans: Sequence[tuple[Site, Plan]]
+
+    @property
+    def changes(self) -> list[Change]:
+        return [change for _, each in self.plans for change in each.changes]
+
+    @property
+    def destructive(self) -> list[Change]:
+        return [change for change in self.changes if change.destructive]
+
+    @property
+    def impossible(self) -> list[Change]:
+        return [change for change in self.changes if change.impossible]
+
+    def refusal(self, allow_destructive: bool) -> IncompatibleChange | None:
+        """Why nothing of it may be done on any cluster, if so."""
+        try:
+            check(Plan(tuple(self.changes)), allow_destructive=allow_destructive)
+        except IncompatibleChange as refused:
+            return refused
+        return None
+
+    def show(self, json: bool, *, applied: bool) -> None:
+        """Print the changes, by their owners, and one line that sums them up."""
+        if json:
+            emit_json(self._as_json(applied))
+        elif self.changes:
+            columns = ("product", "change", "resource", "before", "after", "remark")
+            emit_table(columns, (_row(change) for _, each in self.plans for change in _ordered(each)))
+        note(self._summary())
+
+    def take(self, allow_destructive: bool) -> None:
+        """Take every step on every cluster."""
+        if not self.changes:
+            return
+        with progress("changes applied", len(self.changes)) as advance:
+            for site, each in self.plans:
+                take(each, site, allow_destructive=allow_destructive, taken=lambda _: advance(1))
+
+    def _as_json(self, applied: bool) -> dict[str, Any]:
+        return {
+            "source": self.folder.source,
+            "products": sorted({str(contract.product) for contract in self.folder.contracts}),
+            "changes": [change.told() for change in self.changes],
+            "destructive": len(self.destructive),
+            "impossible": len(self.impossible),
+            "applied": applied,
+        }
+
+    def _summary(self) -> str:
+        products = len({contract.product for contract in self.folder.contracts})
+        if not self.changes:
+            return f"nothing to do: {products} product(s) of {self.folder.source} are as their contracts say"
+        kinds = Counter(change.kind for change in self.changes)
+        told_kinds = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        remarks = [f"{len(self.destructive)} destructive"] if self.destructive else []
+        remarks += [f"{len(self.impossible)} impossible"] if self.impossible else []
+        return "; ".join([f"{len(self.changes)} changes for {products} product(s): {told_kinds}", *remarks])
+
+
+def _ordered(found: Plan) -> Iterator[Change]:
+    return (change for changes in found.owned().values() for change in changes)
+
+
+def _row(change: Change) -> tuple[str, ...]:
+    remark = f"impossible: {change.impossible}" if change.impossible else ""
+    if change.loses:
+        remark = "; ".join(filter(None, (remark, f"loses {change.loses}")))
+    return change.owner, change.kind, change.resource, change.before or "", change.after or "", remark
+
+
+@contextmanager
+def _surveyed(path: Path, source: str | None, principal: str | None) -> Iterator[_Survey]:
+    """The plans for a folder on connections that stay open meanwhile."""
+    folder, settings = Folder.read(path, source), Settings.load()
+    sites: list[Site] = []
+    plans: list[tuple[Site, Plan]] = []
+    try:
+        for contracts in by_cluster(settings, folder.contracts):
+            sites.append(Site.open(settings, contracts[0].product.domain, principal))
+            plans.append((sites[-1], survey(sites[-1], contracts, folder.source)))
+        yield _Survey(folder, plans)
+    finally:
+        for site in sites:
+            site.close()
