@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.broker import Broker, running_broker
+from tests.support.mesh import RunningMesh, running_mesh
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +15,10 @@ def kafka() -> Iterator[Broker]:
     """A real Kafka for the whole session; tests keep apart by random names. Where none can start, tests fail."""
     with running_broker() as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def mesh(kafka: Broker) -> Iterator[RunningMesh]:
+    """Registry and gate on that Kafka, for the whole session."""
+    with running_mesh(kafka) as running:
+        yield running

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from mesh.errors import MeshError
@@ -63,6 +63,35 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=stderr()) as bar:
         task = bar.add_task(title, total=total)
         yield lambda steps: bar.advance(task, steps)
+
+
+class Bars:
+    """Several progress bars at once, on stderr. Off a terminal each is one line when it is complete."""
+
+    def __init__(self) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._progress = Progress(*columns, console=stderr())
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._progress.stop()
+
+    def show(self, title: str, done: int, total: int) -> None:
+        """Set one bar; may be called from any thread."""
+        if title not in self._tasks:
+            self._tasks[title] = self._progress.add_task(title, total=total)
+        task = self._tasks[title]
+        complete = self._progress.tasks[task].finished
+        self._progress.update(task, completed=done, total=total)
+        if not self._live and done >= total and not complete:
+            note(f"  {title}: {done:,} of {total:,}")
 
 
 def _plain_progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:

@@ -1,0 +1,7 @@
+"""The gate: the one writer of public topics. It judges, routes and records in one transaction."""
+
+from mesh.gate.build import build_identity
+from mesh.gate.ports import ContractSource, SchemaSource
+from mesh.gate.run import GateIdentity, run_gate
+
+__all__ = ["ContractSource", "GateIdentity", "SchemaSource", "build_identity", "run_gate"]

@@ -1,0 +1,118 @@
+"""What the gate saw and did with one partition in the transaction that is open: the raw material of its manifest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from mesh.gate.product import GatedProduct
+from mesh.judge import Batch
+from mesh.kafka import AbortRequired
+from mesh.lineage import OffsetSet, PartitionChain, PartitionTransaction, RecordDigest, SchemaSeen, Span
+from mesh.types import Headers
+
+ORIGIN_HEADER = "mesh-origin"
+
+
+@dataclass(slots=True)
+class Deliveries:
+    """Where the records of one output partition went, from the reports of the first and the last of them.
+
+    One object per attempt: reports of an aborted attempt (offset -1, ``_PURGE_QUEUE``) arrive late and must not count.
+    """
+
+    count: int = 0
+    first: int | None = None
+    last: int | None = None
+    failure: str | None = None
+
+    def report(self, error: Any, message: Any) -> None:
+        """The producer's delivery callback."""
+        if error is not None:
+            self.failure = self.failure or error.name()
+            return
+        offset = message.offset()
+        self.first = offset if self.first is None else min(self.first, offset)
+        self.last = offset if self.last is None else max(self.last, offset)
+
+    def span(self, where: str) -> Span | None:
+        """The offsets written; None when nothing was.
+
+        Raises AbortRequired when they are not contiguous: the markers of a fenced predecessor lie between them, and a
+        manifest of base and count would be wrong about every record after them.
+        """
+        if self.failure is not None:
+            raise AbortRequired(f"write to {where}", self.failure, "a record was not taken")
+        if self.count == 0:
+            return None
+        if self.first is None or self.last is None or self.last - self.first + 1 != self.count:
+            raise AbortRequired(
+                f"write to {where}", "_NOT_CONTIGUOUS", f"{self.count} records, {self.first}-{self.last}"
+            )
+        return Span(self.first, self.count)
+
+
+@dataclass(slots=True)
+class Observation:
+    """One partition in one attempt. Offsets are those of the ingress."""
+
+    product: GatedProduct
+    chain: PartitionChain
+    ingress_to: int
+    delivered: list[int] = field(default_factory=list)
+    refused: list[int] = field(default_factory=list)
+    stubs: list[int] = field(default_factory=list)
+    origins: list[bytes | None] = field(default_factory=list)
+    schemas: set[SchemaSeen] = field(default_factory=set)
+    clauses: Counter[str] = field(default_factory=Counter)
+    event_time: tuple[int, int] | None = None
+    public: Deliveries = field(default_factory=Deliveries)
+    quarantine: Deliveries = field(default_factory=Deliveries)
+    read: RecordDigest = field(default_factory=RecordDigest)
+    written: RecordDigest = field(default_factory=RecordDigest)
+
+    def saw(self, batch: Batch) -> None:
+        """Take in what was read, before anything is decided about it."""
+        self.schemas |= self.product.seen(batch)
+        self.origins += [_origin(headers) for headers in batch.headers]
+
+    def stub(self, offset: int) -> None:
+        """An offset that goes to quarantine without its bytes."""
+        self.refused.append(offset)
+        self.stubs.append(offset)
+
+    def happened(self, times: list[int]) -> None:
+        """Widen the event-time bounds by those of passed records, in epoch milliseconds."""
+        if times:
+            low, high = min(times), max(times)
+            known = self.event_time or (low, high)
+            self.event_time = min(low, known[0]), max(high, known[1])
+
+    def transaction(self, gate: str, created_at: int) -> PartitionTransaction:
+        """What the chain needs for the next manifest; raises AbortRequired when the outputs are not contiguous."""
+        topics = self.product.topics
+        return PartitionTransaction(
+            ingress_to=self.ingress_to,
+            delivered=OffsetSet.of(self.delivered),
+            refused=OffsetSet.of(self.refused),
+            stubs=OffsetSet.of(self.stubs),
+            public=self.public.span(topics.public),
+            quarantine=self.quarantine.span(topics.quarantine),
+            schemas=tuple(sorted(self.schemas, key=lambda seen: (seen.schema_id, seen.key))),
+            sha256_in=self.read.digest(),
+            sha256_out=self.written.digest(),
+            event_time=self.event_time,
+            clause_counts=dict(sorted(self.clauses.items())),
+            origins=self.origins,
+            basis=self.product.basis,
+            gate=gate,
+            created_at=created_at,
+        )
+
+
+def _origin(headers: Headers) -> bytes | None:
+    for name, value in headers:
+        if name == ORIGIN_HEADER:
+            return value
+    return None

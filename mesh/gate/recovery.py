@@ -1,0 +1,130 @@
+"""Where a gate goes on after an assignment: the last committed manifest of each partition, read when it can be read."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from mesh.errors import DeadlineExceeded, NotFound
+from mesh.gate.product import GatedProduct
+from mesh.kafka import Admin, LogReader, TopicState
+from mesh.lineage import Manifest, PartitionChain, TopicIds, decode_manifest
+from mesh.types import TopicPartition
+
+logger = logging.getLogger(__name__)
+
+# A predecessor that died for good leaves its transaction open until the broker's time-out (10 s, checked every 10 s).
+_SETTLE_SECONDS = 25.0
+_POLL_SECONDS = 0.05
+_TAIL = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """A partition's chain, and whether the offset it goes on from is still there."""
+
+    chain: PartitionChain
+    expired: bool
+
+
+class Recovery:
+    """Reads what is, for partitions that have just been assigned."""
+
+    def __init__(self, admin: Admin, reader: LogReader) -> None:
+        self._admin, self._reader = admin, reader
+
+    def recover(
+        self, products: Mapping[TopicPartition, GatedProduct], offsets: Mapping[TopicPartition, int | None]
+    ) -> dict[TopicPartition, Recovered]:
+        """The chain of each ingress partition, given the group's stable committed offsets.
+
+        First the outputs have to be readable up to their present end: commit and stable offset return before the
+        committed end of an output moves, so reading earlier would miss the last transaction.
+        """
+        states = self._states(products.values())
+        self._await_settled(products)
+        beginnings = self._admin.beginnings(products)
+        cluster = self._admin.cluster_id()
+        return {
+            partition: self._one(partition, product, states, offsets[partition], beginnings[partition], cluster)
+            for partition, product in products.items()
+        }
+
+    def _states(self, products: Collection[GatedProduct]) -> dict[str, TopicState]:
+        names = {
+            name for each in products for name in (each.topics.ingress, each.topics.public, each.topics.quarantine)
+        }
+        states = self._admin.topics(names)
+        for name in names - states.keys():
+            raise NotFound("topic", name, "apply its contract (mesh apply)")
+        return states
+
+    def _await_settled(self, products: Mapping[TopicPartition, GatedProduct]) -> None:
+        outputs = [
+            TopicPartition(topic, partition.partition)
+            for partition, product in products.items()
+            for topic in (product.topics.public, product.topics.quarantine, product.topics.lineage)
+        ]
+        goal = self._admin.ends(outputs, committed=False)
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while goal:
+            ends = self._admin.ends(goal, committed=True)
+            goal = {partition: end for partition, end in goal.items() if ends[partition] < end}
+            if goal and time.monotonic() > deadline:
+                raise DeadlineExceeded(f"an open transaction on {', '.join(map(str, goal))}", _SETTLE_SECONDS)
+            if goal:
+                time.sleep(_POLL_SECONDS)
+
+    def _one(
+        self,
+        partition: TopicPartition,
+        product: GatedProduct,
+        states: Mapping[str, TopicState],
+        committed: int | None,
+        beginning: int,
+        cluster: str,
+    ) -> Recovered:
+        topics = _ids(product, states)
+        last = self._last_manifest(TopicPartition(product.topics.lineage, partition.partition))
+        if last is None:
+            chain = PartitionChain.start(
+                product.name, cluster, partition.partition, topics, beginning if committed is None else committed
+            )
+            return Recovered(chain, expired=committed is not None and committed < beginning)
+        chain = self._continued(PartitionChain.resume(*last), topics, committed, beginning)
+        return Recovered(chain, expired=chain.ingress_next < beginning)
+
+    def _continued(
+        self, chain: PartitionChain, topics: TopicIds, committed: int | None, beginning: int
+    ) -> PartitionChain:
+        if topics.ingress != chain.topics.ingress:
+            logger.warning("%s: the ingress topic was re-created; a new epoch begins at %d", chain.where, beginning)
+            return chain.new_epoch(topics, beginning)
+        start = chain.ingress_next if committed is None else committed
+        if topics != chain.topics or start != chain.ingress_next:
+            logger.warning("%s: an output was re-created or an offset reset; a new epoch begins", chain.where)
+            return chain.new_epoch(topics, start)
+        return chain
+
+    def _last_manifest(self, partition: TopicPartition) -> tuple[Manifest, bytes] | None:
+        low, end = self._reader.bounds(partition)
+        span = _TAIL
+        while end > low:
+            payloads = [record.value() for record in self._reader.read(partition, end - span, end)]
+            if payloads and payloads[-1] is not None:
+                return decode_manifest(payloads[-1]), payloads[-1]
+            if end - span <= low:
+                return None
+            span *= 4
+        return None
+
+
+def _ids(product: GatedProduct, states: Mapping[str, TopicState]) -> TopicIds:
+    topics = product.topics
+    return TopicIds(
+        ingress=states[topics.ingress].topic_id,
+        public=states[topics.public].topic_id,
+        quarantine=states[topics.quarantine].topic_id,
+    )

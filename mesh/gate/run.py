@@ -1,0 +1,62 @@
+"""One gate process: its identity in the pool, the loop it runs, and how it stops."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mesh.gate.ports import ContractSource, SchemaSource
+from mesh.gate.recovery import Recovery
+from mesh.gate.step import GateStep
+from mesh.kafka import Admin, Connection, LogReader, LoopSettings, TransactionalLoop
+
+# No domain may use this prefix: a domain that could take a gate's transactional id would fence the gate.
+PREFIX = "_mesh.gate"
+
+
+@dataclass(frozen=True, slots=True)
+class GateIdentity:
+    """A place in a pool. The ordinal has one live owner and outlives it: its successor recovers in seconds."""
+
+    pool: str = "default"
+    ordinal: int = 0
+
+    @property
+    def group(self) -> str:
+        return f"{PREFIX}.{self.pool}"
+
+    @property
+    def transactional_id(self) -> str:
+        return f"{PREFIX}.{self.pool}.{self.ordinal}"
+
+
+class WallClock:
+    """The machine's own time."""
+
+    def now(self) -> float:
+        """Seconds since the Unix epoch, UTC."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds that only grow."""
+        return time.monotonic()
+
+
+def run_gate(
+    connection: Connection,
+    contracts: ContractSource,
+    registry: SchemaSource,
+    identity: GateIdentity,
+    stopping: Callable[[], bool],
+) -> None:
+    """Gate every applied product until ``stopping()``; see TransactionalLoop.run for what it raises."""
+    with Admin(connection) as admin, LogReader(connection) as reader:
+        step = GateStep(identity.transactional_id, contracts, registry, Recovery(admin, reader), WallClock())
+        settings = LoopSettings(connection, identity.group, identity.transactional_id)
+        loop = TransactionalLoop(settings, step)
+        # What start-up made stays; without this the collector walks it again and again while records pass.
+        gc.collect()
+        gc.freeze()
+        loop.run(stopping)

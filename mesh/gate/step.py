@@ -1,0 +1,138 @@
+"""The gate's step of the transactional loop: judge, route, and write one manifest per partition and transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+
+from mesh.errors import RegistryUnreachable
+from mesh.gate.observation import Observation
+from mesh.gate.ports import ContractSource, SchemaSource
+from mesh.gate.product import GatedProduct
+from mesh.gate.recovery import Recovery
+from mesh.gate.routing import Routing
+from mesh.judge import Batch
+from mesh.kafka import Message, Transaction
+from mesh.lineage import PartitionChain, encode_manifest
+from mesh.types import Clock, Finding, TopicPartition
+
+logger = logging.getLogger(__name__)
+
+
+class GateStep:
+    """Serves every applied product. One instance per gate process; ``identity`` is its transactional id."""
+
+    def __init__(
+        self, identity: str, contracts: ContractSource, registry: SchemaSource, recovery: Recovery, clock: Clock
+    ) -> None:
+        self._identity, self._contracts, self._registry = identity, contracts, registry
+        self._recovery, self._clock = recovery, clock
+        self._products: dict[str, GatedProduct] = {}
+        self._applied: dict[str, GatedProduct] = {}
+        self._chains: dict[TopicPartition, PartitionChain] = {}
+        self._open: dict[TopicPartition, Observation] = {}
+        self._next: dict[TopicPartition, tuple[PartitionChain, bytes]] = {}
+        self._unforwardable: dict[TopicPartition, set[int]] = {}
+
+    def inputs(self) -> Collection[str]:
+        """The ingress topics of every applied product; contracts that changed take effect with the next transaction."""
+        self._contracts.refresh()
+        applied = {contract.topics.ingress: contract for contract in self._contracts.live().values()}
+        for ingress, contract in applied.items():
+            known = self._applied.get(ingress)
+            if known is None or known.contract.digest != contract.digest:
+                self._applied[ingress] = GatedProduct(contract, self._registry)
+        for gone in self._applied.keys() - applied.keys():
+            del self._applied[gone]
+        if not self._open:
+            self._products = dict(self._applied)
+        return self._applied.keys()
+
+    def restore(self, offsets: Mapping[TopicPartition, int | None]) -> Mapping[TopicPartition, int]:
+        """Take up each partition's chain; gives where to read on, without the partitions whose records expired."""
+        if not self._open:
+            self._products = dict(self._applied)
+        served = {tp: self._products[tp.topic] for tp in offsets if tp.topic in self._products}
+        starts: dict[TopicPartition, int] = {}
+        for partition, recovered in self._recovery.recover(served, offsets).items():
+            if recovered.expired:
+                self.expired(partition, recovered.chain.ingress_next)
+                continue
+            self._chains[partition] = recovered.chain
+            starts[partition] = recovered.chain.ingress_next
+        return starts
+
+    def release(self, partitions: Collection[TopicPartition]) -> None:
+        """Forget the chains: their next owner reads them from the lineage topic."""
+        for partition in partitions:
+            self._chains.pop(partition, None)
+            self._unforwardable.pop(partition, None)
+
+    def process(self, transaction: Transaction, partition: TopicPartition, records: Sequence[Message]) -> int:
+        """Judge and route; gives 0 when a schema is unknown and the registry cannot be asked."""
+        product = self._products.get(partition.topic)
+        if product is None:
+            return 0
+        batch = Batch(
+            [record.key() for record in records],
+            [record.value() for record in records],
+            [record.headers() or () for record in records],
+        )
+        try:
+            product.learn(batch)
+        except RegistryUnreachable as error:
+            logger.warning("%s is parked: %s", partition, error)
+            return 0
+        observation = self._observation(product, partition)
+        observation.saw(batch)
+        self._routing(transaction, partition, observation).route(batch, product.judge.judge(batch), records)
+        observation.ingress_to = records[-1].offset() + 1
+        return len(records)
+
+    def unreadable(self, transaction: Transaction, partition: TopicPartition, offset: int, reason: str) -> None:
+        """The record itself cannot be had: a stub in quarantine takes its place."""
+        product = self._products[partition.topic]
+        observation = self._observation(product, partition)
+        observation.delivered.append(offset)
+        observation.origins.append(None)
+        finding = Finding("record.unreadable", "", f"the record cannot be fetched: {reason}")
+        self._routing(transaction, partition, observation).stub(offset, finding, {})
+        observation.ingress_to = offset + 1
+
+    def _observation(self, product: GatedProduct, partition: TopicPartition) -> Observation:
+        if partition not in self._open:
+            chain = self._chains[partition]
+            self._open[partition] = Observation(product, chain, chain.ingress_next)
+        return self._open[partition]
+
+    def _routing(self, transaction: Transaction, partition: TopicPartition, observation: Observation) -> Routing:
+        unforwardable = self._unforwardable.setdefault(partition, set())
+        return Routing(transaction, partition, observation, unforwardable)
+
+    def complete(self, transaction: Transaction) -> None:
+        """Outputs have their offsets: write a manifest for each partition the transaction touched."""
+        created_at = int(self._clock.now() * 1000)
+        for partition, observation in self._open.items():
+            manifest = observation.chain.extend(observation.transaction(self._identity, created_at))
+            payload = encode_manifest(manifest, observation.product.manifest_schema_id())
+            topic = observation.product.topics.lineage
+            transaction.produce(topic, partition.partition, None, payload)
+            self._next[partition] = PartitionChain.resume(manifest, payload), payload
+
+    def settled(self, transaction: Transaction, *, committed: bool) -> None:
+        """Adopt the new chains if the transaction committed; otherwise nothing has happened."""
+        if committed:
+            for partition, (chain, _) in self._next.items():
+                self._chains[partition] = chain
+                self._unforwardable.pop(partition, None)
+        self._open.clear()
+        self._next.clear()
+        self._products = dict(self._applied)
+
+    def blocked(self, topic: str, reason: str) -> None:
+        """Said by the loop when this product alone makes its transactions abort."""
+        logger.error("%s is blocked: %s", topic, reason)
+
+    def expired(self, partition: TopicPartition, offset: int) -> None:
+        """Unread records are gone. Standing still is the only honest thing to do: going on would hide the loss."""
+        logger.error("%s stands still: offset %d expired before it was read", partition, offset)
