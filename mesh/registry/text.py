@@ -19,9 +19,9 @@ def strict_json(content: str | bytes) -> Any:
     Raises ValueError with the reason, for nesting that would exhaust the stack and for broken UTF-8 too.
     """
     try:
-        value = json.loads(
-            content, object_pairs_hook=_without_repeats, parse_constant=_no_constant, parse_float=_finite
-        )
+        # Left to itself the parser would guess at UTF-16 and UTF-32.
+        text = content if isinstance(content, str) else content.decode()
+        value = json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_no_constant, parse_float=_finite)
         json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
