@@ -2,6 +2,7 @@
 
 from mesh.kafka.admin import Admin, TopicState
 from mesh.kafka.connection import Connection
+from mesh.kafka.group import GroupConsumer, GroupOptions
 from mesh.kafka.log import LogReader, LogTail
 from mesh.kafka.loop import LoopSettings, Step, Transaction, TransactionalLoop
 from mesh.kafka.message import Message
@@ -14,6 +15,8 @@ __all__ = [
     "Acl",
     "Admin",
     "Connection",
+    "GroupConsumer",
+    "GroupOptions",
     "LogReader",
     "LogTail",
     "LoopSettings",

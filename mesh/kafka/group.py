@@ -63,10 +63,11 @@ class GroupConsumer:
         self.ends: dict[TopicPartition, int] = {}
         """Where a partition last had nothing more to read."""
         self.held: set[TopicPartition] | None = None
-        """The partitions this member reads now; None before its first assignment."""
+        """The partitions this member reads now; None before its first assignment and when all were lost."""
         self._options = options or GroupOptions()
         self._committed: dict[TopicPartition, int] = {}
         self._refusal: KafkaError | None = None
+        self._closed = False
         self._diagnosis = Diagnosis(connection)
         self._consumer = Consumer(self._settings(connection) | self._diagnosis.config())
         with self._diagnosis.translated(f"subscribe as {group}"):
@@ -217,6 +218,7 @@ class GroupConsumer:
 
     def _on_lost(self, _: Any, places: list[Any]) -> None:
         self._forget([TopicPartition(place.topic, place.partition) for place in places])
+        self.held = self.held or None
 
     def _forget(self, partitions: Partitions) -> None:
         if self.held is not None:
@@ -234,6 +236,9 @@ class GroupConsumer:
 
     def close(self) -> None:
         """Commit what was processed and leave the group; raises what a commit raises, after leaving."""
+        if self._closed:
+            return
+        self._closed = True
         try:
             self.commit(wait=True)
         finally:

@@ -37,10 +37,16 @@ class Producer:
             queue_buffering_max_messages=_QUEUE_RECORDS,
             queue_buffering_max_kbytes=_QUEUE_KBYTES,
             message_max_bytes=10_000_000,
-            delivery_timeout_ms=60_000,
+            message_timeout_ms=60_000,
+            # Where Java's clients put a key: topics stay co-partitioned whoever writes them.
+            partitioner="murmur2_random",
         )
         if transactional_id is not None:
-            settings |= {"transactional.id": transactional_id, "transaction.timeout.ms": 10_000}
+            settings |= {
+                "transactional.id": transactional_id,
+                "transaction.timeout.ms": 10_000,
+                "message.timeout.ms": 10_000,
+            }
         self._client = Client(settings | {"on_delivery": self._reported} | self._diagnosis.config())
         if transactional_id is not None:
             with self._diagnosis.translated(f"take over {transactional_id}"):
@@ -90,6 +96,13 @@ class Producer:
     def poll(self) -> None:
         """Let acknowledgements in; call now and then during a long run of ``produce``."""
         self._client.poll(0)
+
+    def check(self) -> None:
+        """Let acknowledgements in and raise the first failure, as ``flush`` does, without waiting for the rest."""
+        self._client.poll(0)
+        if self._diagnosis.refused is not None:
+            raise self._diagnosis.translate(self._diagnosis.refused, "log in")
+        self._raise_failures()
 
     def flush(self, seconds: float = 60.0) -> None:
         """Wait until every record is acknowledged.

@@ -1,0 +1,98 @@
+"""What a subscriber gets: one record of a product, decoded, with where it lies and when it happened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from mesh.contract import Contract
+from mesh.judge.frame import PREFIX, prefix, unframe
+from mesh.judge.rows import RowCodec
+from mesh.kafka import Message
+from mesh.types import Coordinate, Headers, ProductName, SchemaId
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record that its contract accepted.
+
+    ``value`` holds Python's own types (``datetime``, ``Decimal``, ``UUID``, ...); None retracts ``key``, which is a
+    value for one key field and a dictionary for several. ``event_time`` is the contract's event time in UTC, not
+    Kafka's timestamp: that is ``timestamp``, in milliseconds since the Unix epoch.
+    """
+
+    value: dict[str, Any] | None
+    key: Any
+    product: ProductName
+    coordinate: Coordinate
+    event_time: datetime | None
+    headers: Headers
+    schema_id: SchemaId | None
+    timestamp: int
+
+
+class Schemas(Protocol):
+    """What a reader needs of a registry."""
+
+    def schema(self, schema_id: SchemaId) -> str:
+        """The text of a schema; raises NotFound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One product as it is read: its contract, its cluster's schemas, and what identifies its topic."""
+
+    contract: Contract
+    schemas: Schemas
+    topic_id: UUID | None = None
+    cluster_id: str | None = None
+
+
+class RecordReader:
+    """Decodes the records of one public topic, each by the schema it was written with."""
+
+    def __init__(self, source: Source) -> None:
+        self._source, self._product = source, source.contract.product
+        self._decoders: dict[bytes, Callable[[bytes], Any]] = {}
+        path = source.contract.event_time
+        self._event_time = _at(path) if path else None
+
+    def read(self, message: Message) -> Record:
+        """The record of a message; raises MalformedBody, NotFound for a schema nobody knows, RegistryUnreachable."""
+        payload, key, source = message.value(), message.key(), self._source
+        value = None if payload is None else self._decode(payload)
+        place = Coordinate(message.topic(), message.partition(), message.offset(), source.topic_id, source.cluster_id)
+        return Record(
+            value,
+            None if key is None else self._decode(key),
+            self._product,
+            place,
+            self._event_time(value) if self._event_time is not None and value is not None else None,
+            message.headers() or (),
+            None if payload is None else SchemaId(int.from_bytes(payload[1:PREFIX], "big")),
+            message.timestamp()[1],
+        )
+
+    def _decode(self, payload: bytes) -> Any:
+        decode = self._decoders.get(payload[:PREFIX])
+        if decode is None:
+            schema_id, _ = unframe(payload)
+            decode = RowCodec(json.loads(self._source.schemas.schema(schema_id)), logical=True).decode
+            self._decoders[prefix(schema_id)] = decode
+        return decode(payload[PREFIX:])
+
+
+def _at(path: str) -> Callable[[Mapping[str, Any]], datetime | None]:
+    """What finds the event time at a dotted path; a time that Python's datetime cannot hold is None."""
+    steps = path.split(".")
+
+    def found(value: Any) -> datetime | None:
+        for step in steps:
+            value = value.get(step) if isinstance(value, Mapping) else None
+        return value if isinstance(value, datetime) else None
+
+    return found
