@@ -33,17 +33,17 @@ def serve(
             help="Whether schemas may be read without credentials; by default only when listening on loopback.",
         ),
     ] = None,
+    topic: Annotated[str, typer.Option(help="The topic that holds the schemas.")] = "_schemas",
 ) -> None:
     """Run the registry of the first configured cluster until SIGTERM or Ctrl-C."""
     # The web server takes a third of a second to import, which the other commands need not pay.
-    from mesh.registry.server import is_loopback  # noqa: PLC0415
+    from mesh.registry.server import ServerOptions, is_loopback  # noqa: PLC0415
     from mesh.registry.server import serve as run  # noqa: PLC0415
 
     settings = Settings.load()
     reads = is_loopback(host) if open_reads is None else open_reads
-    where = _port(settings) if port is None else port
-    connection = Connection.of(settings, PRINCIPAL)
-    run(connection, host, where, open_reads=reads, ready=lambda url: note(f"schema registry at {url}"))
+    options = ServerOptions(host, _port(settings) if port is None else port, reads, topic)
+    run(Connection.of(settings, PRINCIPAL), options, ready=lambda url: note(f"schema registry at {url}"))
 
 
 @app.command()

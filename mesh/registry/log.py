@@ -7,9 +7,10 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
-from mesh.errors import Fenced, MeshError, PermanentError, RequestRefused, RetriableError
+from mesh.errors import DeliveryFailed, Fenced, MeshError, PermanentError, RequestRefused, RetriableError
 from mesh.kafka import Admin, Connection, LogTail, Message, Producer
 from mesh.registry.records import LogRecord, decode, encode
+from mesh.registry.refusal import Refusal
 from mesh.types import TopicPartition
 
 Sink: TypeAlias = Callable[[Sequence[LogRecord], int], None]
@@ -51,8 +52,9 @@ class SchemaLog(Protocol):
 class KafkaSchemaLog:
     """The log on Kafka: compacted, one partition, written in transactions under one transactional id."""
 
-    def __init__(self, connection: Connection, topic: str = TOPIC, identity: str = IDENTITY) -> None:
-        self._connection, self._identity = connection, identity
+    def __init__(self, connection: Connection, topic: str = TOPIC) -> None:
+        self._connection = connection
+        self._identity = IDENTITY if topic == TOPIC else f"{IDENTITY}.{topic}"
         self._partition = TopicPartition(topic, 0)
         self._admin = Admin(connection)
         self._producer: Producer | None = None
@@ -76,7 +78,10 @@ class KafkaSchemaLog:
         self._thread.start()
 
     def append(self, record: LogRecord) -> int:
-        """See SchemaLog. After a failure the next call takes the identity again, which settles what was left open."""
+        """See SchemaLog. After a failure the next call takes the identity again, which settles what was left open.
+
+        Raises Refusal 42209 for a record that the topic's ``max.message.bytes`` does not let in.
+        """
         if self._failure is not None:
             raise self._failure
         key, value = encode(record)
@@ -87,6 +92,12 @@ class KafkaSchemaLog:
         except Fenced as error:
             self._failure = error
             raise
+        except (DeliveryFailed, RequestRefused) as error:
+            self._drop_producer()
+            if error.code != "MSG_SIZE_TOO_LARGE":
+                raise
+            reason = f"The schema is too large for topic {self._partition.topic}; raise its max.message.bytes"
+            raise Refusal(42209, reason) from None
         except MeshError:
             self._drop_producer()
             raise

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 import uvicorn
@@ -17,7 +18,7 @@ from mesh.kafka import Connection, verify_credentials
 from mesh.registry.app import application
 from mesh.registry.credentials import Credentials, Verify
 from mesh.registry.exchange import Service
-from mesh.registry.log import KafkaSchemaLog
+from mesh.registry.log import TOPIC, KafkaSchemaLog
 from mesh.registry.registry import Registry
 
 _BACKLOG = 1024
@@ -129,8 +130,18 @@ class _Server(uvicorn.Server):
                 signal.signal(each, handler)
 
 
-def serve(connection: Connection, host: str, port: int, *, open_reads: bool, ready: Callable[[str], None]) -> None:
-    """Run a registry on ``host:port`` until a signal; raises MeshError."""
-    registry = Registry(KafkaSchemaLog(connection))
-    service = Service(registry, Credentials(verifier(connection)), open_reads)
-    RegistryServer(service, listen(host, port)).run(ready)
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """Where a registry listens, who may read from it, and which topic is its log."""
+
+    host: str = "127.0.0.1"
+    port: int = 8081
+    open_reads: bool = True
+    topic: str = TOPIC
+
+
+def serve(connection: Connection, options: ServerOptions, ready: Callable[[str], None]) -> None:
+    """Run a registry until a signal; raises MeshError."""
+    registry = Registry(KafkaSchemaLog(connection, options.topic))
+    service = Service(registry, Credentials(verifier(connection)), options.open_reads)
+    RegistryServer(service, listen(options.host, options.port)).run(ready)
