@@ -170,7 +170,7 @@ def _subtract(runs: Sequence[Run], taken: Sequence[Run]) -> Iterator[Run]:
         while look < len(taken) and taken[look][0] < end:
             if taken[look][0] > begin:
                 yield begin, taken[look][0] - begin
-            begin = max(begin, sum(taken[look]))
+            begin = sum(taken[look])
             look += 1
         if begin < end:
             yield begin, end - begin

@@ -199,6 +199,8 @@ def test_lineage_outlives_the_records(done: Simulation) -> None:
         found = logs.trace(topic, known.asked.offset)
         assert found.record.presence is Presence.EXPIRED
         assert replace(found, record=known.record, fate=known.fate) == known
+    for offset, ingress in done.public.items():
+        assert logs.trace(T, offset).origin == f"flights.csv#{ingress}", "released records too"
     refused = logs.trace(f"{T}.quarantine", max(done.quarantine))
     assert refused.fate.findings is None
     assert refused.origin == f"flights.csv#{done.quarantine[max(done.quarantine)]}"
