@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 
 from mesh.contract import Contract
@@ -59,7 +60,7 @@ class GatedProduct:
         text = self.registry.schema(schema_id) if known else None
         self.judge.learn(schema_id, text, key=key)
         if text is not None:
-            (self._keys if key else self._values)[schema_id] = fingerprint(text)
+            (self._keys if key else self._values)[schema_id] = fingerprint(json.loads(text))
 
     def seen(self, batch: Batch) -> set[SchemaSeen]:
         """The registered schemas that the records of a batch name."""

@@ -33,7 +33,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """A topic as the cluster has it; ``config`` holds only what was set on the topic itself."""
+    """A topic as the cluster has it; ``config`` holds only what was set on the topic itself.
+
+    It is empty where the principal may describe the topic but not its configuration.
+    """
 
     name: str
     topic_id: UUID
@@ -96,7 +99,15 @@ class Admin(SecurityAdmin):
         if not resources:
             return {}
         futures = self.client.describe_configs(resources, request_timeout=REQUEST_SECONDS)
-        return {resource.name: _explicit(self._result(future)) for resource, future in futures.items()}
+        return {resource.name: self._visible(future) for resource, future in futures.items()}
+
+    def _visible(self, future: Future[Any]) -> dict[str, str]:
+        try:
+            return _explicit(self._result(future))
+        except KafkaException as caught:
+            if caught.args[0].name() == "TOPIC_AUTHORIZATION_FAILED":
+                return {}
+            raise
 
     def create_topic(self, name: str, partitions: int, config: Mapping[str, str], replication: int = -1) -> None:
         """Create a topic; ``replication`` -1 leaves it to the cluster."""

@@ -46,7 +46,8 @@ def verifier(connection: Connection) -> Verify:
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes a free one, who connects early waits. Raises PlatformFailure."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named because asyncio turns Nagle's delay off only for sockets that say they are TCP.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -42,6 +42,13 @@ class Program:
                 [sys.executable, "-m", "mesh", *self._arguments], env=environment, stdout=log, stderr=log
             )
 
+    def await_life(self, ready: Callable[[], bool]) -> None:
+        """Wait until it is ready; fail with its last words when it ends instead."""
+        process = self.process
+        assert process is not None
+        eventually(lambda: process.poll() is not None or ready(), 30)
+        assert process.poll() is None, self.log.read_text(encoding="utf-8")[-2000:]
+
     def kill(self) -> None:
         """As the kernel would: no chance to tidy up."""
         self._end(signal.SIGKILL)
@@ -51,7 +58,8 @@ class Program:
         return self._end(signal.SIGTERM)
 
     def _end(self, number: int) -> int:
-        assert self.process is not None
+        if self.process is None:
+            return 0
         self.process.send_signal(number)
         return self.process.wait(30)
 
@@ -112,10 +120,10 @@ def running_mesh(kafka: Broker) -> Iterator[RunningMesh]:
         port = free_ports(1)[0]
         folder.write_config(kafka.bootstrap, port)
         mesh = RunningMesh(kafka, folder)
-        mesh.registry_program.start()
-        eventually(lambda: answers_http(mesh.settings.home.registry), 30)
-        mesh.gate.start()
         try:
+            mesh.registry_program.start()
+            mesh.registry_program.await_life(lambda: answers_http(mesh.settings.home.registry))
+            mesh.gate.start()
             yield mesh
         finally:
             mesh.gate.stop()
