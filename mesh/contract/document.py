@@ -123,8 +123,8 @@ class Problems:
         if entry not in self._found:
             self._found.append(entry)
 
-    def __bool__(self) -> bool:
-        return bool(self._found)
+    def __len__(self) -> int:
+        return len(self._found)
 
     def __iter__(self) -> Iterator[str]:
         return (text for _, text in sorted(self._found, key=lambda entry: entry[0]))

@@ -76,20 +76,24 @@ def read_promise(document: Document, problems: Problems) -> Promise:
     settings = read_topic(record, source.get("slaProperties", ()), problems)
     roles = read_roles(source.get("roles", ()), problems)
     problems.settle()  # what follows needs fields that make sense
-    key = reading.key()
+    key, known = reading.key(), len(problems)
+    value_schema, key_schema = derive_value(name, fields, problems), reading.key_schema(name, key)
+    derived = len(problems) == known
     promise = Promise(
         topics=topics,
         fields=fields,
         key_fields=tuple(field.name for field in key),
         event_time=reading.event_time(source.get("slaProperties", ())),
-        value_schema=derive_value(name, fields, problems),
-        key_schema=reading.key_schema(name, key),
+        value_schema=value_schema,
+        key_schema=key_schema,
         rules=read_rules(fields, record, _RECORD, problems),
         settings=settings,
         compatibility=compatibility,
         roles=roles,
     )
-    _check(promise, record, problems)
+    _check_key(promise, record, problems)
+    if derived:
+        _check_schemas(promise, problems)
     return promise
 
 
@@ -219,8 +223,8 @@ class _Reading:
         return mode
 
 
-def _check(promise: Promise, record: Mapping[str, Any], problems: Problems) -> None:
-    """What can be said only of the whole: schemas that are safe, rules that fit them, settings that fit each other."""
+def _check_key(promise: Promise, record: Mapping[str, Any], problems: Problems) -> None:
+    """Compaction and holding go by key, so they need one."""
     if promise.settings.cleanup == "compact" and promise.key_schema == "null":
         problems.add(
             custom_place(record, _RECORD, "topic"), "a compacted product needs a key; mark its fields primaryKey: true"
@@ -230,6 +234,10 @@ def _check(promise: Promise, record: Mapping[str, Any], problems: Problems) -> N
             problems.add(
                 _RECORD, f"the clause {clause.id} holds keys, but the product has none; mark fields primaryKey: true"
             )
+
+
+def _check_schemas(promise: Promise, problems: Problems) -> None:
+    """Schemas must be safe, and expressions must fit them."""
     unsafe = [*avro.lint(promise.value_schema), *(f"key: {text}" for text in avro.lint(promise.key_schema))]
     for text in unsafe:
         problems.add(_place_of(text, promise.fields), text)

@@ -138,6 +138,8 @@ def _shown(value: object) -> str:
 
 def _alternatives(error: ValidationError, place: Place) -> Iterator[tuple[Place, str]]:
     operators = _operators(cast(Any, error.validator_value))
+    if operators and not isinstance(error.instance, dict):
+        return  # told as a wrong type already
     if operators:
         given = [key for key in operators if key in cast(Any, error.instance)]
         faults = [
