@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
+from mesh.access import ADMIN
 from mesh.embedded.files import disk_faults, private_folder, write_private
-from mesh.embedded.properties import ADMIN
 from mesh.embedded.state import State
 from mesh.errors import AlreadyRunning, PlatformFailure
 from mesh.settings import Settings

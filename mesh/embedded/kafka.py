@@ -15,11 +15,12 @@ from typing import Self
 
 from pydantic import SecretStr
 
+from mesh.access import ADMIN
 from mesh.embedded.files import disk_faults, has_no_room, no_space, private_folder, write_private
 from mesh.embedded.layout import remembered
 from mesh.embedded.ports import answers, require_free
 from mesh.embedded.process import Child, Service, last_words
-from mesh.embedded.properties import ADMIN, Layout, Node, argument_file, rendered, server_properties
+from mesh.embedded.properties import Layout, Node, argument_file, rendered, server_properties
 from mesh.errors import BrokerUnreachable, PlatformFailure
 from mesh.kafka import Connection, verify_credentials
 

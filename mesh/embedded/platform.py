@@ -12,31 +12,29 @@ from typing import Self
 
 import httpx
 
+from mesh.access import ADMIN, AUDIT, GATE, REGISTRY, gate_acls
 from mesh.embedded.folder import DataFolder
 from mesh.embedded.kafka import EmbeddedKafka, KafkaOptions
 from mesh.embedded.ports import free_ports, require_free
 from mesh.embedded.process import Service
-from mesh.embedded.properties import ADMIN
 from mesh.embedded.signals import StopRequest
 from mesh.embedded.state import Running, State
 from mesh.embedded.supervisor import Supervisor
 from mesh.errors import PlatformFailure
 from mesh.kafka import Acl, Admin, Connection
+from mesh.kafka.security import Operation
 
-GATE = "_mesh.gate"
-REGISTRY = "_mesh.registry"
 _TOPICS = {
     "_schemas": {"cleanup.policy": "compact"},
-    "_mesh.audit": {"cleanup.policy": "delete", "retention.ms": "-1"},
+    AUDIT: {"cleanup.policy": "delete", "retention.ms": "-1"},
 }
-_ACLS = (
-    *(Acl(REGISTRY, operation, "Topic", "_schemas") for operation in ("Read", "Write", "Create", "Describe")),
+# DescribeConfigs: at its start the registry sees to it that its log is compacted.
+_SCHEMAS: tuple[Operation, ...] = ("Read", "Write", "Create", "Describe", "DescribeConfigs")
+_REGISTRY_ACLS = (
+    *(Acl(REGISTRY, operation, "Topic", "_schemas") for operation in _SCHEMAS),
     Acl(REGISTRY, "Write", "TransactionalId", REGISTRY, "PREFIXED"),
     Acl(REGISTRY, "Describe", "TransactionalId", REGISTRY, "PREFIXED"),
     Acl(REGISTRY, "Read", "Group", REGISTRY, "PREFIXED"),
-    Acl(GATE, "Read", "Group", f"{GATE}.", "PREFIXED"),
-    Acl(GATE, "Write", "TransactionalId", f"{GATE}.", "PREFIXED"),
-    Acl(GATE, "Describe", "TransactionalId", f"{GATE}.", "PREFIXED"),
 )
 
 
@@ -184,4 +182,4 @@ def furnish(connection: Connection, folder: DataFolder) -> None:
         for name, config in _TOPICS.items():
             if name not in there:
                 admin.create_topic(name, 1, config)
-        admin.create_acls(_ACLS)
+        admin.create_acls([*_REGISTRY_ACLS, *gate_acls()])

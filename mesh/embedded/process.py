@@ -60,7 +60,7 @@ class Child:
         return self._process.poll() if self._process is not None else None
 
     def start(self) -> None:
-        """Start the process, instead of a former one if need be; raises PlatformFailure when its log cannot be written."""
+        """Start the process, ending a former one first; raises PlatformFailure when its log cannot be written."""
         self.kill()
         logs = [path for path in (self.service.log, self.service.own_log) if path is not None]
         with disk_faults(self.service.log.parent):

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ADMIN = "_mesh.admin"
+from mesh.access import ADMIN
+
 _INTERNAL = "_internal"
 _HOST = "127.0.0.1"
 
