@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mesh.cli import contract, gate, platform, registry, trace
+from mesh.cli import contract, furnish, gate, platform, registry, trace
 
 app = typer.Typer(
     name="mesh",
@@ -42,6 +42,7 @@ platform.register(app)
 app.command()(trace.trace)
 app.add_typer(contract.app, name="contract")
 app.add_typer(gate.app, name="gate")
+app.add_typer(furnish.app, name="platform")
 app.add_typer(registry.app, name="registry")
 
 

@@ -1,0 +1,16 @@
+# Containers: where no Docker engine answers, a script of the project brings one up and takes it down again.
+.PHONY: containers-engine containers-down images test-containers
+
+containers-engine: ## a Docker engine with Compose, where none answers
+	@PYTHON=$(PYTHON) deploy/engine.sh up
+
+containers-down: ## stop the engine that containers-engine started, and only that
+	@deploy/engine.sh down
+
+images: $(VENV)/.dev ## the images of deploy/compose.yaml; what cannot be pulled is made here
+	@PYTHON=$(BIN)/python deploy/images.sh
+
+test-containers: $(VENV)/.dev ## the broker suite on testcontainers, and deploy/compose.yaml
+	@PYTHON=$(PYTHON) deploy/engine.sh up
+	@trap 'deploy/engine.sh down' EXIT; \
+	PYTHON=$(BIN)/python deploy/images.sh && $(BIN)/python -m pytest -q -m containers tests/containers $(ARGS)
