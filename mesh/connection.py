@@ -1,0 +1,183 @@
+"""The mesh as programs see it: products by name, whatever cluster they live on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from mesh.catalog import Catalog
+from mesh.consumer import Reading, Subscription
+from mesh.consumer.record import Source
+from mesh.contract import Contract
+from mesh.errors import NotAuthorised, NotFound, UsageError
+from mesh.kafka import Admin, Connection, LogReader
+from mesh.lineage import Trace, trace
+from mesh.producer import Publisher
+from mesh.registry import RegistryClient
+from mesh.settings import Cluster, Settings
+from mesh.types import Coordinate, ProductName, ProductTopics, TopicPartition
+
+_PLATFORM: Final = "_mesh."
+
+
+class Mesh:
+    """The way in, got by ``Mesh.connect()``; a context manager. Not for use by two threads at once.
+
+    Who acts: the ``principal`` given to a call, else the one given to ``connect``. Where neither is given, a
+    subscription acts as its own name, and a producer as the configured principal, or as its product's domain where
+    that is a platform principal, as on a mesh started with ``mesh up``. Every principal's secret is found through the
+    configuration.
+    """
+
+    def __init__(self, settings: Settings, principal: str | None = None) -> None:
+        self.settings, self.principal = settings, principal
+        self._catalogs: dict[Cluster, Catalog] = {}
+        self._registries: dict[Cluster, RegistryClient] = {}
+
+    @classmethod
+    def connect(cls, config: Path | None = None, principal: str | None = None) -> Mesh:
+        """The mesh of a configuration file, else of ``$MESH_CONFIG``, ``mesh.yaml`` or ``.mesh/mesh.yaml``.
+
+        Clusters are reached when they are first needed. Raises SettingsError.
+        """
+        return cls(Settings.load(config), principal)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back; producers and subscriptions are closed by whoever opened them."""
+        for catalog in self._catalogs.values():
+            catalog.close()
+        for registry in self._registries.values():
+            registry.close()
+        self._catalogs.clear()
+        self._registries.clear()
+
+    def products(self) -> tuple[ProductName, ...]:
+        """Every product in force on every cluster, sorted; raises BrokerUnreachable."""
+        found: set[ProductName] = set()
+        for cluster in self.settings.clusters.values():
+            found.update(self._refreshed(cluster).contracts())
+        return tuple(sorted(found))
+
+    def contract(self, product: str | ProductName) -> Contract:
+        """The contract of a product as it is in force now, its newest major; raises NotFound, BrokerUnreachable."""
+        name = _named(product)
+        catalog = self._refreshed(self.settings.cluster_of(name.domain), name.domain)
+        contract = catalog.contracts().get(name)
+        if contract is None:
+            raise NotFound("product", str(name), _hint(catalog, name))
+        return contract
+
+    def producer(self, product: str | ProductName, *, check: bool = True, principal: str | None = None) -> Publisher:
+        """Publish to a product; use it in a ``with`` block.
+
+        ``check=False`` leaves the verdict to the gate alone: records that break the contract then travel as far as the
+        quarantine. Raises NotFound for a product that was never applied, SettingsError without a secret.
+        """
+        contract = self.contract(product)
+        domain = contract.product.domain
+        connection = Connection.of(self.settings, principal or self._acting() or domain, domain)
+        return Publisher(contract, connection, self._registry(self.settings.cluster_of(domain)), check=check)
+
+    def subscribe(
+        self,
+        *products: str | ProductName,
+        name: str,
+        purpose: str,
+        principal: str | None = None,
+        from_beginning: bool = True,
+        until_end: bool = False,
+        idle_seconds: float | None = None,
+        skip_lost: bool = False,
+    ) -> Subscription:
+        """Read products under a name, for a purpose that their contracts allow; use it in a ``with`` block.
+
+        It goes on where a subscription of that name stopped, the first time at the beginning unless ``from_beginning``
+        is false. Other members of the same name share the partitions. ``until_end`` stops at the present end,
+        ``idle_seconds`` when nothing has come for so long; ``skip_lost`` passes over what expired unread. Raises
+        NotFound, NotAuthorised, BrokerUnreachable, UsageError.
+        """
+        contracts = [self.contract(each) for each in dict.fromkeys(map(_named, products))]
+        cluster = self._one_cluster(contracts)
+        connection = Connection.of(self.settings, principal or self.principal or name, contracts[0].product.domain)
+        reading = Reading(from_beginning, until_end, idle_seconds, skip_lost)
+        sources, ends = _sources(connection, contracts, self._registry(cluster), ends=until_end)
+        return Subscription(connection, name, purpose, sources, reading, ends)
+
+    def trace(self, coordinate: str | Coordinate) -> Trace:
+        """Follow a public or quarantined record back to where it came from; raises NotAuthorised, LineageBroken.
+
+        Only the product's domain and the platform may read its lineage.
+        """
+        asked = Coordinate.parse(coordinate) if isinstance(coordinate, str) else coordinate
+        domain = ProductTopics.of_any(asked.topic).product.domain
+        connection = Connection.of(self.settings, self.principal, domain)
+        with Admin(connection) as admin, LogReader(connection) as reader:
+            return trace(asked, reader, admin)
+
+    def _acting(self) -> str | None:
+        configured = self.settings.principal
+        return self.principal or (configured if configured and not configured.startswith(_PLATFORM) else None)
+
+    def _refreshed(self, cluster: Cluster, domain: str | None = None) -> Catalog:
+        catalog = self._catalogs.get(cluster)
+        if catalog is None:
+            alone = self.settings.model_copy(update={"clusters": {"one": cluster}})
+            who = self.principal or self.settings.principal or domain
+            catalog = self._catalogs[cluster] = Catalog(Connection.of(alone, who))
+        catalog.refresh(relist=True)
+        return catalog
+
+    def _registry(self, cluster: Cluster) -> RegistryClient:
+        if cluster not in self._registries:
+            self._registries[cluster] = RegistryClient(cluster.registry)
+        return self._registries[cluster]
+
+    def _one_cluster(self, contracts: list[Contract]) -> Cluster:
+        if not contracts:
+            raise UsageError("name at least one product to subscribe to")
+        clusters = {self.settings.cluster_of(each.product.domain) for each in contracts}
+        if len(clusters) > 1:
+            raise UsageError("these products live on different clusters; subscribe to those of each cluster apart")
+        return clusters.pop()
+
+
+def _named(product: str | ProductName) -> ProductName:
+    return ProductName.parse(product) if isinstance(product, str) else product
+
+
+def _hint(catalog: Catalog, name: ProductName) -> str:
+    unreadable = [reason for topic, reason in catalog.unreadable.items() if topic.startswith(f"{name}.v")]
+    if unreadable:
+        return f"its contract cannot be read by this version of the mesh: {unreadable[0]}"
+    return "is its contract applied? (mesh apply; mesh.products() lists what is there)"
+
+
+def _sources(
+    connection: Connection, contracts: list[Contract], registry: RegistryClient, *, ends: bool
+) -> tuple[list[Source], Mapping[TopicPartition, int]]:
+    """What the subscription reads; described as the subscriber, so that what is not granted is refused by name here."""
+    sources: list[Source] = []
+    partitions: list[TopicPartition] = []
+    with Admin(connection) as admin:
+        cluster_id = admin.cluster_id()
+        for contract in contracts:
+            topic = contract.topics.public
+            try:
+                state = admin.topics([topic])[topic]
+            except KeyError:
+                raise NotFound("topic", topic, "its contract is applied, but the topic is gone: mesh plan") from None
+            except NotAuthorised as error:
+                raise NotAuthorised(error.principal, f"read {contract.product}", error.code) from None
+            sources.append(Source(contract, registry, state.topic_id, cluster_id))
+            partitions += [TopicPartition(topic, number) for number in range(state.partitions)]
+        return sources, admin.ends(partitions, committed=True) if ends else {}
