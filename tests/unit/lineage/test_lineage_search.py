@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh.lineage import Basis, Manifest, OffsetSet, PartitionChain, PartitionTransaction, Place, Span, TopicIds
@@ -27,6 +27,7 @@ def index_of(done: Simulation) -> PartitionIndex:
     return PartitionIndex(done.read, 0, done.ends["lineage"])
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10**9))
 def test_every_offset_is_found_where_it_is(
     simulate: Simulate, random_steps: Callable[[int], list[Step]], seed: int

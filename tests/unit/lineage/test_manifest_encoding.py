@@ -6,7 +6,7 @@ import json
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh.errors import LineageBroken
@@ -65,6 +65,7 @@ manifests = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(manifests, small)
 def test_every_field_survives(manifest: Manifest, schema_id: int) -> None:
     payload = encode_manifest(manifest, SchemaId(schema_id))

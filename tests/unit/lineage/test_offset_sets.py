@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh.errors import LineageBroken, UsageError
@@ -13,6 +13,7 @@ offsets = st.sets(st.integers(0, 60)).map(sorted)
 large = st.sets(st.integers(0, 2**62)).map(sorted)
 
 
+@settings(deadline=None)
 @given(offsets, offsets)
 def test_algebra_is_that_of_sets(left: list[int], right: list[int]) -> None:
     a, b = OffsetSet.of(left), OffsetSet.of(right)
@@ -22,6 +23,7 @@ def test_algebra_is_that_of_sets(left: list[int], right: list[int]) -> None:
     assert (a | b) == OffsetSet.of(sorted({*left, *right})), "equal sets have equal runs"
 
 
+@settings(deadline=None)
 @given(offsets)
 def test_rank_and_nth_are_inverse(members: list[int]) -> None:
     held = OffsetSet.of(members)
@@ -34,6 +36,7 @@ def test_rank_and_nth_are_inverse(members: list[int]) -> None:
         held.nth(len(held))
 
 
+@settings(deadline=None)
 @given(large)
 def test_encoding_round_trips(members: list[int]) -> None:
     held = OffsetSet.of(members)

@@ -6,7 +6,7 @@ import random
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh.errors import LineageBroken
@@ -17,6 +17,7 @@ tricky = st.sampled_from([b"", b"0", b"00", b"a0", b"a007", b"#12", b"#" + b"9" 
 origin = st.none() | st.binary(max_size=12) | tricky | st.integers(0, 2**70).map(lambda n: b"f.csv#%d" % n)
 
 
+@settings(deadline=None)
 @given(st.lists(origin, max_size=60))
 def test_any_origins_round_trip(origins: list[bytes | None]) -> None:
     column = encode_origins(origins)

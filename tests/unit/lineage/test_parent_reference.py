@@ -5,13 +5,14 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh.errors import LineageBroken
 from mesh.lineage import Reference
 
 
+@settings(deadline=None)
 @given(st.uuids(), st.integers(0, 2**31 - 1), st.integers(0, 2**63 - 1))
 def test_round_trip(topic_id: UUID, partition: int, offset: int) -> None:
     packed = Reference(topic_id, partition, offset).pack()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh.errors import LineageBroken
@@ -50,6 +50,7 @@ SOUND = PartitionTransaction(
 )
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**9))
 def test_manifests_tile_chain_and_map_both_ways(
     simulate: Simulate, random_steps: Callable[[int], list[Step]], seed: int
@@ -78,6 +79,7 @@ def test_manifests_tile_chain_and_map_both_ways(
                 assert manifest.quarantine_to_ingress(outcome.offset) == offset
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**9))
 def test_every_ingress_offset_has_the_fate_it_had(
     simulate: Simulate, random_steps: Callable[[int], list[Step]], seed: int

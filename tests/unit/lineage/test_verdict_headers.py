@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh.errors import LineageBroken
@@ -51,6 +51,7 @@ def test_the_document_is_the_agreed_one() -> None:
 texts = st.text(max_size=40)
 
 
+@settings(deadline=None)
 @given(st.lists(st.builds(Finding, texts, texts, texts, st.sampled_from(Reaction)), max_size=8))
 def test_any_findings_round_trip(findings: list[Finding]) -> None:
     assert decode_verdict_header(encode_verdict_header(verdict(*findings))).findings == tuple(findings)
