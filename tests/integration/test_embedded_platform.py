@@ -11,12 +11,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from mesh.embedded.folder import DataFolder
 from mesh.embedded.jars import JarCache, locked_jars
+from mesh.embedded.layout import remembered
 from mesh.embedded.ports import free_ports
+from mesh.embedded.state import Running
+from mesh.embedded.status import Status, status_of
 from mesh.kafka import Acl, Admin, Connection
 from mesh.settings import Settings
 from tests.support.broker import eventually
@@ -53,18 +56,17 @@ class Up:
             start_new_session=True,
         )
 
-    def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(mesh("status", "--data", str(self.data), "--json").stdout)
-        return found
+    def status(self) -> Status:
+        return status_of(DataFolder(self.data))
 
-    def await_healthy(self) -> dict[str, Any]:
-        eventually(lambda: self.process.poll() is not None or self.status()["healthy"], 60, every=0.2)
+    def await_healthy(self) -> Status:
+        eventually(lambda: self.process.poll() is not None or self.status().well, 90, every=0.2)
         assert self.process.poll() is None, self.output()
         return self.status()
 
-    def service(self, name: str) -> dict[str, Any]:
-        (found,) = [each for each in self.status()["services"] if each["name"] == name]
-        return dict(found)
+    def service(self, name: str) -> Running:
+        (found,) = [each.service for each in self.status().services if each.service.name == name]
+        return found
 
     def interrupt(self) -> None:
         """Ctrl-C: the terminal signals the whole foreground group."""
@@ -85,15 +87,20 @@ def up(data: Path, *options: str) -> Iterator[Up]:
         eventually(lambda: not mentioning(str(data)), 10)
 
 
-def pids(status: dict[str, Any]) -> list[int]:
-    return [status["pid"], *(each["pid"] for each in status["services"])]
+def pids(status: Status) -> list[int]:
+    found = [status.pid, *(each.service.pid for each in status.services)]
+    return [pid for pid in found if pid is not None]
 
 
 def test_a_day_in_the_life_of_a_mesh(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with up(data) as running:
         first = running.await_healthy()
-        assert [each["name"] for each in first["services"]] == ["kafka", "registry", "gate"]
+        assert [each.service.name for each in first.services] == ["kafka", "registry", "gate"]
+        told = mesh("status", "--data", str(data), "--json")
+        assert told.returncode == 0
+        assert json.loads(told.stdout)["healthy"] is True
+        assert [each["state"] for each in json.loads(told.stdout)["services"]] == ["answers", "answers", "running"]
         second = mesh("up", "--data", str(data))
         assert second.returncode == 1
         assert f"a mesh already runs on {data} (process {running.process.pid})" in second.stderr
@@ -106,7 +113,7 @@ def test_a_day_in_the_life_of_a_mesh(tmp_path: Path) -> None:
     assert mesh("status", "--data", str(data)).returncode == 6
     with up(data) as running:
         again = running.await_healthy()
-        assert (again["bootstrap"], again["registry"]) == (first["bootstrap"], first["registry"])
+        assert (again.bootstrap, again.registry) == (first.bootstrap, first.registry)
         check_furniture(data)
         stopped = mesh("down", "--data", str(data))
         assert (stopped.returncode, stopped.stdout) == (0, "")
@@ -133,11 +140,13 @@ def check_furniture(data: Path) -> None:
 @pytest.mark.parametrize("name", ["registry", "gate", "kafka"])
 def test_what_is_killed_is_started_again(shared_mesh: Up, name: str) -> None:
     before = shared_mesh.service(name)
-    os.kill(before["pid"], signal.SIGKILL)
-    eventually(lambda: shared_mesh.service(name)["restarts"] == before["restarts"] + 1, 20, every=0.2)
-    after = shared_mesh.await_healthy()
-    assert shared_mesh.service(name)["pid"] not in (before["pid"], None)
-    assert after["bootstrap"] == Settings.load(shared_mesh.data / "mesh.yaml").home.bootstrap
+    assert before.pid is not None
+    os.kill(before.pid, signal.SIGKILL)
+    eventually(lambda: shared_mesh.service(name).restarts == before.restarts + 1, 20, every=0.2)
+    shared_mesh.await_healthy()
+    after = shared_mesh.service(name)
+    assert after.pid not in (before.pid, None)
+    assert (after.ports, after.restarts) == (before.ports, before.restarts + 1)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +165,7 @@ def test_a_killed_supervisor_takes_its_children_along_and_the_next_one_starts(tm
         running.process.kill()
         running.process.wait()
         eventually(lambda: all(gone(pid) for pid in pids(found)), 5)
-        assert running.status()["running"] is False
+        assert running.status().pid is None
     with up(tmp_path / "data") as running:
         running.await_healthy()
 
@@ -191,7 +200,8 @@ def test_no_network_at_the_first_start(tmp_path: Path) -> None:
     assert "Traceback" not in refused.stderr
 
 
-def test_no_network_is_needed_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_network_is_needed_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    JarCache.of_environment().provide(locked_jars())
     monkeypatch.setenv("MESH_MAVEN", f"http://127.0.0.1:{free_ports(1)[0]}")
     cache = JarCache.of_environment()
     assert cache.provide(locked_jars()) == [cache.path(jar) for jar in locked_jars()]
@@ -199,11 +209,7 @@ def test_no_network_is_needed_afterwards(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_lost_password_of_the_administrator_is_said(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    with up(data) as running:
-        running.await_healthy()
-        running.interrupt()
-        running.output()
-    (data / "secrets" / "_mesh.admin").unlink()
+    remembered(data / "kafka", 1, None)
     refused = mesh("up", "--data", str(data))
     assert refused.returncode == 1
     assert "the password of _mesh.admin is gone" in refused.stderr
