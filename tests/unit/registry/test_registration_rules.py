@@ -205,9 +205,9 @@ class TestSubjectsOfAppliedContracts:
         assert "not of fleet.aircraft" in refused(State.of([MANAGED]), NEXT, PLATFORM, metadata=other).message
 
     def test_what_squatters_registered_before_is_put_aside(self) -> None:
-        state = State.of([SchemaVersion(S, 1, 1, TWO), SchemaVersion(S, 2, 2, ONE)])
+        state = State.of([SchemaVersion(S, 1, 1, ONE), SchemaVersion(S, 2, 2, '"string"')])
         made = registered(state, ONE, PLATFORM, metadata=PRODUCT)
-        assert (made.version, made.id) == (3, 2)
+        assert (made.version, made.id) == (3, 1)
         assert [each.version for each in state.versions(S)] == [3]
 
 
