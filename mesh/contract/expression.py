@@ -17,16 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from mesh.contract.expression_parse import parse
 from mesh.contract.expression_tree import Node
 from mesh.contract.expression_types import AvroSchema, SchemaTypes
 from mesh.contract.expression_writer import Writer
 from mesh.errors import ContractInvalid
-
-# ?: inside the condition of ?: doubles the source with every level.
-_LONGEST_SOURCE: Final = 1 << 16
 
 Rule = Callable[[Mapping[str, object]], bool]
 
@@ -95,15 +92,12 @@ class Expression:
 
 
 def _try(*texts: str) -> None:
-    # Python's compiler has a limit of its own for nesting; conditions of ?: are written several times.
-    too_complex = ContractInvalid(["column 1: the expression is too complex; split it into several rules"])
-    if any(len(text) > _LONGEST_SOURCE for text in texts):
-        raise too_complex
+    # Python's compiler has a limit of its own for nesting.
     try:
         for text in texts:
             compile(text, "<rule>", "eval")
     except (SyntaxError, MemoryError, RecursionError):
-        raise too_complex from None
+        raise ContractInvalid(["column 1: the expression is too complex; split it into several rules"]) from None
 
 
 def _total(rule: Rule) -> Rule:

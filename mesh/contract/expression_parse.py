@@ -70,15 +70,21 @@ def refused(at: Place, reason: str) -> ContractInvalid:
 
 def _syntax_error(text: str, error: CELParseError) -> ContractInvalid:
     line, column = error.line, error.column
-    if line is None or line < 1 or column is None or column < 1 or "'$END'" in str(error.args):
+    # The parser's own error is behind cel-python's; at the end of the text its place is that of the last token.
+    token = getattr(error.__context__, "token", None)
+    if line is None or line < 1 or column is None or column < 1 or getattr(token, "type", "") == "$END":
         return refused(Place(1, len(text) + 1), "the expression is not valid CEL: it ends too early")
     rest = text.split("\n")[line - 1][column - 1 :].strip()
     return refused(Place(line, column), f"the expression is not valid CEL: {rest[:20]!r} is not expected here")
 
 
 def _place(tree: _Tree) -> Place:
-    meta = tree.meta
-    return Place(1, 1) if meta.empty else Place(meta.line, meta.column)
+    # The grammar makes new tokens of true and false, without a place: what begins with one stands where its next token is.
+    first = next(tree.scan_values(lambda token: token.line is not None), None)
+    line, column = getattr(tree.meta, "line", None), getattr(tree.meta, "column", None)
+    if line is not None and column is not None:
+        return Place(line, column)
+    return Place(first.line, first.column) if first is not None else Place(1, 1)
 
 
 def _skip_chain(tree: _Tree) -> _Tree:

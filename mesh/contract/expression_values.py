@@ -27,6 +27,8 @@ from mesh.contract.expression_types import BOOL, DOUBLE, INT, NULL, STRING, Type
 
 _LITERALS: Final = {int: INT, float: DOUBLE, str: STRING, bool: BOOL, type(None): NULL}
 CONDITIONS: Final = ("startsWith", "endsWith", "contains", "matches")
+# A condition that may be an error is written several times where its value is wanted, so nesting multiplies.
+LONGEST_SOURCE: Final = 1 << 16
 _RUNTIME: Final = {"/": quotient, "%": remainder}
 
 
@@ -103,6 +105,8 @@ class ValueWriter(ABC):
                 value = self._call(node)
             case _:
                 value = as_value(self.truth(node))
+        if len(value.text) + len(value.guard) > LONGEST_SOURCE:
+            return self._refuse(node.at, "the expression is too complex; split it into several rules")
         return value
 
     def _named(self, node: Name) -> Value:
@@ -258,11 +262,15 @@ class ValueWriter(ABC):
             return value
         if node.function == "double":
             return Value(DOUBLE, f"float({value.text})", value.guard)
-        return Value(INT, f"int({value.text})", both(value.guard, f"{float(LOWEST)} < {value.text} < {float(-LOWEST)}"))
+        return Value(
+            INT, f"int({value.text})", both(value.guard, f"{float(LOWEST)} <= {value.text} < {float(-LOWEST)}")
+        )
 
     def cheap(self, node: Node) -> bool:
         """Whether work on this text may be repeated by the loop it stands in, if it stands in one."""
         # A record of 1 MB holds a list of 10^5 items and a text of 10^6 characters; their product would stop a gate.
+        while isinstance(node, Select | Index):
+            node = node.operand
         return not self._scope or isinstance(node, Literal) or (isinstance(node, Name) and node.name in self._scope)
 
 

@@ -30,7 +30,7 @@ from mesh.contract.expression_tree import (
     Unary,
 )
 from mesh.contract.expression_types import STRING
-from mesh.contract.expression_values import CONDITIONS, ValueWriter, comparable, pair
+from mesh.contract.expression_values import CONDITIONS, LONGEST_SOURCE, ValueWriter, comparable, pair
 
 _TEXTS: Final = {"startsWith": "{0}.startswith({1})", "endsWith": "{0}.endswith({1})", "contains": "({1} in {0})"}
 
@@ -67,6 +67,8 @@ class Writer(ValueWriter):
                 truth = self._text_method(node)
             case _:
                 truth = self._plain_truth(node)
+        if len(truth.yes) + len(truth.maybe) > LONGEST_SOURCE:
+            return self._refuse_truth(node.at, "the expression is too complex; split it into several rules")
         return truth
 
     def _plain_truth(self, node: Node) -> Truth:

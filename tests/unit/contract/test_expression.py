@@ -1,0 +1,265 @@
+"""The rule language: what it takes, what it refuses and where, and what its rules decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mesh.contract.expression import Expression
+from mesh.errors import ContractInvalid
+
+PLACE = {"type": "record", "name": "Place", "fields": [{"name": "code", "type": ["null", "string"]}]}
+SCHEMA: dict[str, Any] = {
+    "type": "record",
+    "name": "Flight",
+    "namespace": "operations",
+    "fields": [
+        {"name": "delay", "type": ["null", "int"]},
+        {"name": "distance", "type": "long"},
+        {"name": "speed", "type": "double"},
+        {"name": "carrier", "type": "string"},
+        {"name": "late", "type": "boolean"},
+        {"name": "origin", "type": ["null", PLACE]},
+        {"name": "dest", "type": "Place"},
+        {"name": "stops", "type": {"type": "array", "items": "int"}},
+        {"name": "places", "type": {"type": "array", "items": "operations.Place"}},
+        {"name": "counts", "type": {"type": "map", "values": "long"}},
+        {"name": "status", "type": {"type": "enum", "name": "Status", "symbols": ["ON", "OFF"]}},
+        {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+        {"name": "fare", "type": {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}},
+        {"name": "either", "type": ["null", "int", "string"]},
+        {"name": "raw", "type": "bytes"},
+    ],
+}
+RECORD: dict[str, Any] = {
+    "delay": None,
+    "distance": 1400,
+    "speed": 7.5,
+    "carrier": "UA",
+    "late": True,
+    "origin": None,
+    "dest": {"code": "IAH"},
+    "stops": [0, 1, 2],
+    "places": [{"code": "IAH"}, {"code": None}],
+    "counts": {"bags": 3},
+    "status": "ON",
+    "at": 1357034400000,
+    "fare": b"\x01",
+    "either": 5,
+    "raw": b"abc",
+}
+
+
+def holds(text: str, **changes: object) -> bool:
+    expression = Expression.parse(text)
+    assert expression.check(SCHEMA) == []
+    return expression.compile(SCHEMA)(RECORD | changes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "message.distance == 1400",
+        "message.distance > 1399.5",
+        "message.distance in [1, 1400]",
+        "message.speed == 7.5 && message.speed <= 8",
+        "message.speed in [7.5, 1.0]",
+        "-message.distance == -1400",
+        "message.distance / -3 == -466 && message.distance % -3 == 2 && -message.distance % 3 == -2",
+        "double(message.distance) / 0.0 > 1.0e300",
+        "int(message.speed) == 7 && int(-message.speed) == -7 && double(message.distance) == 1400.0",
+        "message.carrier.startsWith('U') && message.carrier.endsWith(\"A\") && message.carrier.contains('')",
+        "message.carrier.matches('^[A-Z]{2}$') && 'x\\ny'.matches('x\\\\sy')",
+        "message.carrier + '1' == 'UA1' && size(message.carrier) == 2 && message.carrier.size() == 2",
+        "message.late == true && message.late && !(!message.late)",
+        "message.delay == null || message.delay <= 5",
+        "message.delay != 5",
+        "message.delay in [null, 5]",
+        "!has(message.delay) && has(message.distance) && !has(message.origin)",
+        "has(message.dest.code) && message.dest.code == 'IAH'",
+        "message.origin == null && message.dest != null",
+        "message.stops.exists(x, x == 2) && message.stops.all(x, x < 3) && message.stops[1] == 1",
+        "message.places.exists(p, p.code == 'IAH') && size(message.places) == 2",
+        "message.stops == [0, 1, 2] && message.stops != []",
+        "2 in message.stops && !(3 in message.stops)",
+        "message.counts['bags'] == 3 && message.counts.bags == 3 && 'bags' in message.counts",
+        "message.counts.exists(k, k == 'bags') && has(message.counts.bags) && !has(message.counts.bikes)",
+        "{'ON': 1, 'OFF': 2}[message.status] == 1",
+        "message.status in ['ON', 'OFF']",
+        "message.at > 1357034399999",
+        "(message.late ? 1 : 2) == 1 && (message.late ? 'a' : 'b') == 'a' && (message.late ? true : false)",
+        "(message.late ? message.delay : 4) == null",
+        "message.fare != null && message.either != null",
+        "size(message.raw) == 3",
+        "r'a\\b' == 'a\\\\b' && '\\u0041\\x41\\101' == 'AAA' && '''it's''' == \"it's\"",
+        "0x1F == 31 && -0x1F == -31",
+        "message.distance == 1400 // a comment",
+    ],
+)
+def test_holds(text: str) -> None:
+    assert holds(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "message.delay <= 5",
+        "!(message.delay <= 5)",
+        "message.delay + 1 == 1 || message.distance / 0 == 1",
+        "message.delay == 5",
+        "message.origin.code == 'EWR'",
+        "message.origin.code.startsWith('E')",
+        "message.stops[3] == 1 || message.stops[-1] == 2",
+        "message.counts['bikes'] == 1 || message.counts.bikes != 1",
+        "message.distance * 9223372036854775807 > 0",
+        "-(-9223372036854775807 - 1) > 0",
+        "(-9223372036854775807 - 1) / -1 > 0",
+        "int(message.speed * 1.0e300) > 0",
+        "message.places.all(p, p.code.startsWith('I'))",
+        "message.delay in message.stops",
+        "true == (message.delay > 1)",
+        "(message.delay > 1 ? 1 : 2) > 0",
+        "(message.delay > 1 ? true : true)",
+        "0.0 / 0.0 == 0.0 / 0.0",
+    ],
+)
+def test_does_not_hold(text: str) -> None:
+    assert not holds(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "message.delay <= 5 || true",
+        "true || message.delay <= 5",
+        "!(message.delay <= 5 && false)",
+        "(message.delay <= 5 || message.late) && (message.late || message.delay <= 5)",
+        "message.stops.exists(x, 1 / x > 0)",
+        "!message.stops.all(x, 1 / x > 1)",
+        "message.late ? true : message.delay > 1",
+    ],
+)
+def test_errors_absorb(text: str) -> None:
+    assert holds(text)
+
+
+def test_nan_equals_nothing_and_is_in_no_list() -> None:
+    nan = float("nan")
+    assert not holds("message.speed == message.speed", speed=nan)
+    assert not holds("message.speed in [message.speed]", speed=nan)
+    assert not holds("message.speed < 1.0 || message.speed >= 1.0", speed=nan)
+
+
+def test_an_incomplete_record_fulfils_nothing() -> None:
+    assert not Expression.parse("message.distance > 0 || true").compile(SCHEMA)({})
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("message.distnce > 1", "column 1: there is no field distnce; did you mean distance?"),
+        ("distance > 1", "column 1: distance is not known here; write message.distance"),
+        ("true && message.dest.town == ''", "column 9: there is no field town"),
+        ("message.carrier == 1", "column 1: == cannot compare a string and an integer"),
+        ("message.carrier < 1", "column 1: < cannot compare a string and an integer"),
+        ("message.late < true", "column 1: < cannot compare a boolean and a boolean"),
+        ("message.dest == message.dest", "column 1: == cannot compare a record and a record"),
+        ("message.distance + 1.0 > 1.0", "column 1: + does not take an integer and a double; write double(...)"),
+        ("message.distance", "column 1: true or false is wanted here, this is an integer"),
+        ("message.distance && true", "column 1: true or false is wanted here"),
+        ("-message.carrier == ''", "column 1: a string has no negative"),
+        ("message.carrier in [1]", "column 1: a string is never in a list of int"),
+        ("1 in message.distance", "column 1: in looks into a list or a map, not into an integer"),
+        ("message.distance.all(x, true)", "column 1: all walks a list or the keys of a map, not an integer"),
+        ("message.distance[0] == 1", "column 1: an integer has no index of type an integer"),
+        ("message.distance.size() == 1", "column 1: an integer has no size"),
+        ("[1, 'a'] == []", "column 1: the items of a list are of one type"),
+        ("{'a': 1, 'a': 2}['a'] == 1", "column 1: the keys of a map are texts, written out, each once"),
+        ("(message.late ? 1 : 'a') == 1", "column 2: both outcomes of ?: are of one type, not an integer and a string"),
+        ("message.carrier.matches('(')", "column 25: RE2 does not take the pattern: missing ): ("),
+        ("message.carrier.matches(message.carrier)", "column 25: a pattern is written out, not computed"),
+        ("startsWith(message.carrier, 'U')", "column 1: startsWith is used as text.startsWith('...')"),
+        ("timestamp('2013-01-01T00:00:00Z') == message.at", "column 1: timestamp with 1 argument(s) is not a function"),
+        ("message.stops.filter(x, x > 1) == []", "column 1: filter with 3 argument(s) is not a function"),
+        ("message.fare > 1", "column 1: > cannot compare a value that rules cannot look into and an integer"),
+        ("message.either == 5", "column 1: == cannot compare a value that rules cannot look into and an integer"),
+        ("message.stops.exists(x, message.stops.exists(y, x == y))", "column 25: a loop inside a loop"),
+        (
+            "message.stops.exists(x, x in message.stops)",
+            "column 30: in inside a loop looks into a list that is written",
+        ),
+        ("message.stops.exists(x, message.carrier.contains('a'))", "column 25: contains inside a loop applies to"),
+        ("message.counts.exists(x, x + message.carrier == '')", "column 26: inside a loop + applies to"),
+        ("message.stops.exists(x, true) && x == 1", "column 34: x is not known here"),
+    ],
+)
+def test_check_says_what_and_where(text: str, problem: str) -> None:
+    (found,) = Expression.parse(text).check(SCHEMA)
+    assert found.startswith(problem)
+    with pytest.raises(ContractInvalid):
+        Expression.parse(text).compile(SCHEMA)
+
+
+def test_check_says_everything_at_once() -> None:
+    assert len(Expression.parse("message.a == 1 &&\n message.b == 2").check(SCHEMA)) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "column 1: the expression is not valid CEL"),
+        ("1 +", "column 4: the expression is not valid CEL: it ends too early"),
+        ("message.x ===", "column 13: the expression is not valid CEL: '=' is not expected here"),
+        ("true &&\n  ) ", "line 2, column 3: the expression is not valid CEL: ')' is not expected here"),
+        ("message.x == 1u", "column 14: an unsigned number (write 5, not 5u) is not part of the rule language"),
+        ("b'a' == message.x", "column 1: a bytes literal is not part of the rule language"),
+        ("Foo{a: 1} == null", "column 1: building an object is not part of the rule language"),
+        (".message.x == 1", "column 1: a leading dot is not part of the rule language"),
+        ("9223372036854775808 > 0", "column 1: 9223372036854775808 does not fit 64 bits"),
+        ("1e999 > 0.0", "column 1: 1e999 is too large for a double"),
+        ("'\\q' == ''", "column 1: \\q is not an escape of CEL"),
+        ("'\\ud800' == ''", "column 1: a string holds half of a surrogate pair"),
+        ("has(message)", "column 1: has takes one field, as in has(message.gate)"),
+        ("message.x.all(1, true)", "column 1: all takes a variable and a condition"),
+        ("message.x.all(message, true)", "column 1: all takes a variable and a condition"),
+        ("(" * 40 + "true" + ")" * 40, "column 34: the expression is nested deeper than 32 levels"),
+        ("true || " * 600 + "true", "column 1: the expression is 4804 characters long; 4096 is the limit"),
+    ],
+)
+def test_parse_refuses_with_a_place(text: str, problem: str) -> None:
+    with pytest.raises(ContractInvalid) as refused:
+        Expression.parse(text)
+    (found,) = refused.value.problems
+    assert found.startswith(problem)
+
+
+def test_source_that_explodes_is_refused() -> None:
+    nested = "true"
+    for _ in range(15):
+        nested = f"({nested} ? message.delay > 1 : false)"
+    for text in (nested, " == ".join(["(message.delay > 1)"] * 30)):
+        (found,) = Expression.parse(text).check(SCHEMA)
+        assert found.endswith("the expression is too complex; split it into several rules")
+
+
+def test_rules_apply_to_records_only() -> None:
+    assert Expression.parse("true").check("string") == [
+        "column 1: rules apply to records, the schema is of another type"
+    ]
+
+
+def test_texts_of_a_rule_stay_texts() -> None:
+    hostile = "'); import os  # \\\\"
+    text = 'message.carrier == "\'); import os  # \\\\\\\\"'
+    assert holds(text, carrier=hostile)
+    assert not holds(text)
+
+
+def test_long_chains_are_not_deep() -> None:
+    assert holds(" || ".join(["message.delay == 1"] * 150 + ["true"]))
+
+
+def test_equal_text_is_an_equal_expression() -> None:
+    assert Expression.parse("true") == Expression.parse("true")
+    assert hash(Expression.parse("1 == 1")) == hash(Expression.parse("1 == 1"))
