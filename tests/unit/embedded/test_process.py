@@ -116,7 +116,7 @@ time.sleep(60)
     with subprocess.Popen(python(code), stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
-        eventually(lambda: "sleep" in " ".join(psutil.Process(pid).cmdline()))
+        eventually(lambda: "tether" not in " ".join(psutil.Process(pid).cmdline()))
         parent.kill()
     eventually(lambda: gone(pid), 5)
 
