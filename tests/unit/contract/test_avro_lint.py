@@ -47,6 +47,10 @@ def test_plain_schemas_pass(schema: Any) -> None:
         (record(field("a", {"type": "array", "items": EMPTY})), "a: its items take no bytes"),
         (record(field("e", EMPTY), field("a", {"type": "array", "items": "Empty"})), "a: its items take no bytes"),
         (
+            record(field("a", {"type": "array", "items": {"type": "fixed", "name": "F", "size": 0}})),
+            "a: its items take no bytes",
+        ),
+        (
             record(field("a", {"type": "array", "items": record(field("n", "null"), name="N")})),
             "a: its items take no bytes",
         ),
