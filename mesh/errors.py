@@ -32,10 +32,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, Protocol
 
-if TYPE_CHECKING:
-    from mesh.types import Finding
+
+class Broken(Protocol):
+    """What an error needs of a finding (``mesh.types.Finding``)."""
+
+    @property
+    def clause(self) -> str: ...
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def reason(self) -> str: ...
 
 
 class MeshError(Exception):
@@ -126,7 +136,7 @@ class ContractViolation(PermanentError):
 
     exit_code = 3
 
-    def __init__(self, product: str, findings: Sequence[Finding]) -> None:
+    def __init__(self, product: str, findings: Sequence[Broken]) -> None:
         self.product, self.findings = product, tuple(findings)
         told = "; ".join(f"{f.clause} at {f.path or 'the record'}: {f.reason}" for f in self.findings)
         super().__init__(f"the record breaks the contract of {product}: {told}")

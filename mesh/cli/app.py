@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from mesh.cli import contract, furnish, gate, platform, registry, trace
+from mesh.cli import contract, furnish, gate, plan, platform, publish, registry, subscribe, trace
+from mesh.cli.demo import demo
 
 app = typer.Typer(
     name="mesh",
@@ -39,6 +40,10 @@ def _root(
 
 
 platform.register(app)
+app.command()(demo)
+plan.register(app)
+app.command()(publish.publish)
+app.command()(subscribe.subscribe)
 app.command()(trace.trace)
 app.add_typer(contract.app, name="contract")
 app.add_typer(gate.app, name="gate")

@@ -34,7 +34,8 @@ class Routing:
 
     def route(self, batch: Batch, verdicts: Verdicts, records: Sequence[Message]) -> None:
         """Send every record of a judged batch where it belongs and note what happened."""
-        passed = [row for row in range(len(records)) if row not in verdicts.refusals]
+        refusals = verdicts.refusals
+        passed = [row for row in range(len(records)) if row not in refusals]
         last = passed[-1] if passed else -1
         observation = self.observation
         for row, record in enumerate(records):
@@ -44,7 +45,7 @@ class Routing:
             observation.read.add(key, value, headers)
             if offset in self.unforwardable:
                 self._unforwardable(record)
-            elif row in verdicts.refusals:
+            elif row in refusals:
                 self._refuse(record, headers, verdicts.findings[row])
             else:
                 self._pass(record, headers, reported=row == last)
@@ -62,6 +63,7 @@ class Routing:
         place = self.observation.product.topics.public
         if self._write(place, record, headers, report):
             public.count += 1
+            self.observation.written.add(record.key(), record.value(), headers)
 
     def _refuse(self, record: Message, headers: Headers, findings: tuple[Finding, ...]) -> None:
         quarantine = self.observation.quarantine
@@ -81,7 +83,6 @@ class Routing:
                 raise
             self._unforwardable(record)
             return False
-        self.observation.written.add(key, value, headers)
         return True
 
     def _careful(self, report: Any, offset: int, error: Any, message: Any) -> None:
