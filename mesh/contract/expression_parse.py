@@ -79,7 +79,7 @@ def _syntax_error(text: str, error: CELParseError) -> ContractInvalid:
 
 
 def _place(tree: _Tree) -> Place:
-    # The grammar makes new tokens of true and false, without a place: what begins with one stands where its next token is.
+    # Tokens of true and false come without a place: what begins with one stands where its next token is.
     first = next(tree.scan_values(lambda token: token.line is not None), None)
     line, column = getattr(tree.meta, "line", None), getattr(tree.meta, "column", None)
     if line is not None and column is not None:

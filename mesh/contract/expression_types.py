@@ -27,6 +27,8 @@ class Type:
     nullable: bool = False
     item: Type | None = None
     fields: Mapping[str, Type] = field(default_factory=dict)
+    reach: int = 1 << 63
+    """The largest magnitude an integer of the type can have; bounds that cannot be left need no check."""
 
     def __str__(self) -> str:
         name = _WORDS.get(self.kind, f"a {self.kind}")
@@ -73,7 +75,7 @@ OPAQUE: Final = Type("opaque", nullable=True)
 _PRIMITIVES: Final = {
     "null": NULL,
     "boolean": BOOL,
-    "int": INT,
+    "int": Type("int", reach=1 << 31),
     "long": INT,
     "float": DOUBLE,
     "double": DOUBLE,

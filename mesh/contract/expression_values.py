@@ -84,7 +84,7 @@ class ValueWriter(ABC):
         """The source of a value."""
         match node:
             case Literal():
-                value = Value(_LITERALS[type(node.value)], repr(node.value), atom=True)
+                value = Value(_literal_type(node.value), repr(node.value), atom=True)
             case Name():
                 value = self._named(node)
             case Select():
@@ -161,7 +161,8 @@ class ValueWriter(ABC):
         if not operand.type.numeric:
             return self._refuse(node.at, f"{operand.type} has no negative")
         operand = self._atom(self._sure(operand))
-        guard = operand.guard if operand.type == DOUBLE else both(operand.guard, f"{operand.text} != {LOWEST}")
+        safe = operand.type == DOUBLE or operand.type.reach <= HIGHEST
+        guard = operand.guard if safe else both(operand.guard, f"{operand.text} != {LOWEST}")
         return Value(operand.type, f"(-{operand.text})", guard)
 
     def _arithmetic(self, node: Binary) -> Value:
@@ -191,13 +192,29 @@ class ValueWriter(ABC):
         return Value(DOUBLE, f"{self._constant(divide)}({left.text}, {right.text})", guard)
 
     def _integer_arithmetic(self, operator: str, left: Value, right: Value) -> Value:
-        text, result = f"({left.text} {operator} {right.text})", self._name("t")
-        guard = both(left.guard, right.guard)
         if operator in _RUNTIME:
-            right = self._atom(right)
-            guard = both(left.guard, right.guard, f"{right.text} != 0")
-            text = f"{self._constant(_RUNTIME[operator])}({left.text}, {right.text})"
+            return self._division(operator, left, right)
+        near, far = left.type.reach, right.type.reach
+        reach = near * far if operator == "*" else near + far
+        guard, text = both(left.guard, right.guard), f"({left.text} {operator} {right.text})"
+        return self._within(reach, guard, text)
+
+    def _within(self, reach: int, guard: str, text: str) -> Value:
+        if reach <= HIGHEST:
+            return Value(Type("int", reach=reach), text, guard)
+        result = self._name("t")
         return Value(INT, result, both(guard, f"{LOWEST} <= ({result} := {text}) <= {HIGHEST}"), atom=True)
+
+    def _division(self, operator: str, left: Value, right: Value) -> Value:
+        reach = left.type.reach if operator == "/" else min(left.type.reach, right.type.reach)
+        if right.text.isdecimal() and right.text != "0":  # a positive constant: Python's division and a sign will do
+            left, python = self._atom(left), "//" if operator == "/" else "%"
+            positive, negative = f"{left.text} {python} {right.text}", f"-(-{left.text} {python} {right.text})"
+            text = f"({positive} if {left.text} >= 0 else {negative})"
+            return Value(Type("int", reach=reach), text, left.guard)
+        right = self._atom(right)
+        guard = both(left.guard, right.guard, f"{right.text} != 0")
+        return self._within(reach, guard, f"{self._constant(_RUNTIME[operator])}({left.text}, {right.text})")
 
     def _list(self, node: ListLiteral) -> Value:
         items = [self.value(item) for item in node.items]
@@ -207,7 +224,7 @@ class ValueWriter(ABC):
         if type_ is None:
             return self._refuse(node.at, "the items of a list are of one type")
         text = "[" + ", ".join(item.text for item in items) + "]"
-        return Value(Type("list", item=type_), text, both(*(item.guard for item in items)))
+        return Value(Type("list", item=replace(type_, reach=INT.reach)), text, both(*(item.guard for item in items)))
 
     def _map(self, node: MapLiteral) -> Value:
         keys = [key.value if isinstance(key, Literal) else None for key, _ in node.entries]
@@ -220,7 +237,7 @@ class ValueWriter(ABC):
         if type_ is None:
             return self._refuse(node.at, "the values of a map are of one type")
         text = "{" + ", ".join(f"{key!r}: {item.text}" for key, item in zip(keys, items, strict=True)) + "}"
-        return Value(Type("map", item=type_), text, both(*(item.guard for item in items)))
+        return Value(Type("map", item=replace(type_, reach=INT.reach)), text, both(*(item.guard for item in items)))
 
     def _choice(self, node: Conditional) -> Value:
         condition, then, otherwise = self.truth(node.condition), self.value(node.then), self.value(node.otherwise)
@@ -253,7 +270,7 @@ class ValueWriter(ABC):
     def _size(self, node: Call, value: Value) -> Value:
         if value.type.kind not in ("string", "bytes", "list", "map"):
             return self._refuse(node.at, f"{value.type} has no size")
-        return Value(INT, f"len({value.text})", value.guard)
+        return Value(Type("int", reach=1 << 40), f"len({value.text})", value.guard)
 
     def _conversion(self, node: Call, value: Value) -> Value:
         if not value.type.numeric:
@@ -274,6 +291,11 @@ class ValueWriter(ABC):
         return not self._scope or isinstance(node, Literal) or (isinstance(node, Name) and node.name in self._scope)
 
 
+def _literal_type(value: float | str | bool | None) -> Type:
+    type_ = _LITERALS[type(value)]
+    return Type("int", reach=abs(value)) if type_ == INT and isinstance(value, int) else type_
+
+
 def pair(left: Value, right: Value) -> str:
     """Two operands for people."""
     return f"{left.type} and {right.type}"
@@ -291,6 +313,8 @@ def _common(types: list[Type]) -> Type | None:
     others = [type_ for type_ in types if type_.kind != "null"]
     if not others:
         return NULL
-    if any(type_.sure != others[0].sure for type_ in others):
+    reach = max(type_.reach for type_ in others)
+    widest = [replace(type_, nullable=False, reach=reach) for type_ in others]
+    if any(type_ != widest[0] for type_ in widest):
         return None
-    return others[0].maybe if len(others) < len(types) or any(type_.nullable for type_ in others) else others[0]
+    return widest[0].maybe if len(others) < len(types) or any(type_.nullable for type_ in others) else widest[0]

@@ -1,9 +1,9 @@
 """Rules decide what cel-python decides, on generated rules and records.
 
 cel-python 0.5 does not follow CEL's equality of different types (null == 5 is an error to it), comparisons between int
-and double, conversions of null and the division of doubles by zero, so those operators are given to it as the language definition has them;
-sums and products keep their CEL type. Parsing, precedence, absorption of errors, arithmetic of integers, overflow, macros
-and functions are its own.
+and double, conversions of null and the division of doubles by zero, so those operators are given to it as the language
+definition has them; sums and products keep their CEL type. Parsing, precedence, absorption of errors, arithmetic of
+integers, overflow, macros and functions are its own.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any
 
 import celpy
 from celpy import celtypes
+from celpy.adapter import json_to_cel
+from celpy.evaluation import CELEvalError
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -155,7 +157,7 @@ def _number(value: Any) -> bool:
 
 def _equal(left: Any, right: Any) -> Any:
     for error in (left, right):
-        if isinstance(error, celpy.CELEvalError):
+        if isinstance(error, CELEvalError):
             return error
     if left is None or right is None:
         return celtypes.BoolType(left is right)
@@ -170,13 +172,13 @@ def _python(value: Any) -> float:
 
 def _unequal(left: Any, right: Any) -> Any:
     equal = _equal(left, right)
-    return equal if isinstance(equal, celpy.CELEvalError) else celtypes.BoolType(not equal)
+    return equal if isinstance(equal, CELEvalError) else celtypes.BoolType(not equal)
 
 
 def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], Any]:
     def order(left: Any, right: Any) -> Any:
         for error in (left, right):
-            if isinstance(error, celpy.CELEvalError):
+            if isinstance(error, CELEvalError):
                 return error
         if _number(left) and _number(right):
             return celtypes.BoolType(compare(_python(left), _python(right)))
@@ -189,7 +191,7 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], Any]:
 
 def _within(item: Any, container: Any) -> Any:
     for error in (item, container):
-        if isinstance(error, celpy.CELEvalError):
+        if isinstance(error, CELEvalError):
             return error
     if isinstance(container, celtypes.MapType):
         return celtypes.BoolType(item is not None and item in container)
@@ -225,7 +227,7 @@ def _kept(apply: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return applied
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Any] = {
     "_+_": _kept(operator.add),
     "_-_": _kept(operator.sub),
     "_*_": _kept(operator.mul),
@@ -256,8 +258,8 @@ ENVIRONMENT = _environment()
 def by_celpy(text: str, record: dict[str, Any]) -> bool:
     program = ENVIRONMENT.program(ENVIRONMENT.compile(text), functions=FUNCTIONS)
     try:
-        outcome = program.evaluate({"message": celpy.json_to_cel(record)})
-    except celpy.CELEvalError:
+        outcome = program.evaluate({"message": json_to_cel(record)})
+    except CELEvalError:
         return False
     return isinstance(outcome, celtypes.BoolType) and bool(outcome)
 
