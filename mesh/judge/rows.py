@@ -40,7 +40,7 @@ class RowCodec:
 
     def encode(self, record: object) -> bytes:
         """The body of a record; raises EncodingRefused with the path of what is not exactly of the schema."""
-        plain = self._check(record, "")
+        plain = self._check(record)
         out = io.BytesIO()
         try:
             schemaless_writer(out, self._written, plain)

@@ -37,6 +37,7 @@ class Clauses:
         self._hidden = hidden_paths(contract.fields)
         lenient = [self._condition(number, lenient=True) for number in range(len(contract.clauses))]
         self._tests = [(each, _compiled(each)) for each in lenient]
+        self._leaves: dict[int, Callable[[object], bool]] = {}
         self.event_time = _event_time(contract.event_time, shape)
         self._time = _compiled_time(contract.event_time, self.event_time)
 
@@ -68,7 +69,9 @@ class Clauses:
         if clause.expression is not None:
             return rule_reason(clause, undecided=undecided)
         shape = _shape_at(self.record, clause.path)
-        test = leaf(clause, number, shape).compile()
+        test = self._leaves.get(number)
+        if test is None:
+            test = self._leaves[number] = leaf(clause, number, shape).compile()
         values = [value for value in values_at(record, clause.path) if value is not None]
         broken = next((value for value in values if not test(value)), None)
         return reason(clause, broken, shape, hidden=clause.path in self._hidden)

@@ -9,8 +9,8 @@ from mesh.contract.shape import Array, Enum, Fixed, Map, Primitive, Record, Shap
 from mesh.errors import ContractInvalid, EncodingRefused
 from mesh.judge.logical import to_plain
 
-Check = Callable[[Any, str], object]
-"""Takes a value and its path, returns what the writer shall write, raises EncodingRefused."""
+Check = Callable[[Any], object]
+"""Takes a value, returns what the writer shall write; raises EncodingRefused with the path below the value."""
 
 _BITS: Final = {"int": 31, "long": 63}
 _LARGEST_FLOAT: Final = 3.4028234663852886e38
@@ -40,34 +40,36 @@ def strict(shape: Shape, depth: int = 0) -> Check:
     return check
 
 
-def _refuse(path: str, value: object, wanted: str) -> NoReturn:
+def _refuse(value: object, wanted: str) -> NoReturn:
     told = "null" if value is None else f"a {type(value).__name__}"
-    raise EncodingRefused(path, f"is {told}, the schema wants {wanted}")
+    raise EncodingRefused("", f"is {told}, the schema wants {wanted}")
 
 
-def _below(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+def _below(name: str, error: EncodingRefused) -> EncodingRefused:
+    # Paths are made while an error goes up, so that records without one do not pay for them.
+    joint = "" if not error.path or error.path.startswith("[") else "."
+    return EncodingRefused(f"{name}{joint}{error.path}", error.reason)
 
 
 def _record(shape: Record, depth: int) -> Check:
     checks = {part.name: strict(part.type, depth + 1) for part in shape.fields}
-    needed = [part.name for part in shape.fields if not part.has_default]
+    needed = frozenset(part.name for part in shape.fields if not part.has_default)
 
-    def check(value: Any, path: str) -> object:
+    def check(value: Any) -> object:
         if not isinstance(value, Mapping):
-            _refuse(path, value, describe(shape))
-        for name in needed:
-            if name not in value:
-                raise EncodingRefused(_below(path, name), "is missing")
-        return {name: _known(checks, name, path)(item, _below(path, name)) for name, item in value.items()}
+            _refuse(value, describe(shape))
+        if not needed <= value.keys():
+            raise EncodingRefused(min(needed - value.keys()), "is missing")
+        plain, name = {}, ""
+        try:
+            for name, item in value.items():
+                plain[name] = checks[name](item)
+        except EncodingRefused as error:
+            raise _below(name, error) from None
+        except KeyError:
+            raise EncodingRefused(str(name), "is not a field of the schema") from None
+        return plain
 
-    return check
-
-
-def _known(checks: Mapping[str, Check], name: object, path: str) -> Check:
-    check = checks.get(name) if isinstance(name, str) else None
-    if check is None:
-        raise EncodingRefused(_below(path, str(name)), "is not a field of the schema")
     return check
 
 
@@ -76,20 +78,20 @@ def _union(shape: Union, depth: int) -> Check:
     nullable = len(others) < len(shape.branches)
     if len(others) == 1:
         inner = strict(others[0], depth + 1)
-        return lambda value, path: None if value is None and nullable else inner(value, path)
+        return lambda value: None if value is None and nullable else inner(value)
     # Whole numbers are numbers first: a double takes them only when nothing else does.
     ordered = sorted(others, key=lambda branch: branch.kind in ("float", "double"))
     named = [(_branch_name(branch), strict(branch, depth + 1)) for branch in ordered]
 
-    def check(value: Any, path: str) -> object:
+    def check(value: Any) -> object:
         if value is None and nullable:
             return None
         for name, inner in named:
             try:
-                return name, inner(value, path)
+                return name, inner(value)
             except EncodingRefused:
                 continue
-        return _refuse(path, value, describe(shape))
+        return _refuse(value, describe(shape))
 
     return check
 
@@ -99,19 +101,31 @@ def _branch_name(shape: Shape) -> str:
 
 
 def _array(inner: Check) -> Check:
-    def check(value: Any, path: str) -> object:
+    def check(value: Any) -> object:
         if not isinstance(value, list | tuple):
-            _refuse(path, value, "an array")
-        return [inner(item, f"{path}[{number}]") for number, item in enumerate(value)]
+            _refuse(value, "an array")
+        plain: list[object] = []
+        try:
+            for item in value:
+                plain.append(inner(item))
+        except EncodingRefused as error:
+            raise _below(f"[{len(plain)}]", error) from None
+        return plain
 
     return check
 
 
 def _map(inner: Check) -> Check:
-    def check(value: Any, path: str) -> object:
+    def check(value: Any) -> object:
         if not isinstance(value, Mapping):
-            _refuse(path, value, "a map")
-        return {_string(key, path): inner(item, f"{path}[{key!r}]") for key, item in value.items()}
+            _refuse(value, "a map")
+        plain, key = {}, ""
+        try:
+            for key, item in value.items():
+                plain[_string(key)] = inner(item)
+        except EncodingRefused as error:
+            raise _below(f"[{key!r}]", error) from None
+        return plain
 
     return check
 
@@ -119,20 +133,20 @@ def _map(inner: Check) -> Check:
 def _enum(shape: Enum) -> Check:
     symbols = frozenset(shape.symbols)
 
-    def check(value: Any, path: str) -> object:
+    def check(value: Any) -> object:
         if not isinstance(value, str):
-            _refuse(path, value, describe(shape))
+            _refuse(value, describe(shape))
         if value not in symbols:
-            raise EncodingRefused(path, f"is none of the {len(symbols)} symbols of {describe(shape)}")
+            raise EncodingRefused("", f"is none of the {len(symbols)} symbols of {describe(shape)}")
         return value
 
     return check
 
 
 def _fixed(shape: Fixed) -> Check:
-    def check(value: Any, path: str) -> object:
+    def check(value: Any) -> object:
         if not isinstance(value, bytes) or len(value) != shape.size:
-            _refuse(path, value, f"{shape.size} bytes")
+            _refuse(value, f"{shape.size} bytes")
         return value
 
     return check
@@ -143,70 +157,70 @@ def _logical(shape: Primitive | Fixed, inner: Check) -> Check:
     if logical is None:
         return inner
 
-    def check(value: Any, path: str) -> object:
+    def check(value: Any) -> object:
         try:
             plain = to_plain(logical, value)
         except ValueError as error:
-            raise EncodingRefused(path, str(error)) from None
-        if logical.name == "decimal" and isinstance(plain, int):
-            plain = _decimal_bytes(plain, shape, path) if plain is not value else plain
-        return inner(plain, path)
+            raise EncodingRefused("", str(error)) from None
+        if logical.name == "decimal" and isinstance(plain, int) and plain is not value:
+            plain = _decimal_bytes(plain, shape)
+        return inner(plain)
 
     return check
 
 
-def _decimal_bytes(number: int, shape: Primitive | Fixed, path: str) -> bytes:
+def _decimal_bytes(number: int, shape: Primitive | Fixed) -> bytes:
     shortest = ((number if number >= 0 else ~number).bit_length() + 8) // 8
     size = shape.size if isinstance(shape, Fixed) else shortest
     if shortest > size:
-        raise EncodingRefused(path, f"does not fit {describe(shape)}")
+        raise EncodingRefused("", f"does not fit {describe(shape)}")
     return number.to_bytes(size, "big", signed=True)
 
 
-def _null(value: Any, path: str) -> object:
-    return None if value is None else _refuse(path, value, "null")
+def _null(value: Any) -> object:
+    return None if value is None else _refuse(value, "null")
 
 
-def _boolean(value: Any, path: str) -> object:
-    return value if isinstance(value, bool) else _refuse(path, value, "a boolean")
+def _boolean(value: Any) -> object:
+    return value if isinstance(value, bool) else _refuse(value, "a boolean")
 
 
 def _number(kind: str) -> Check:
     low, high = -(1 << _BITS[kind]), (1 << _BITS[kind]) - 1
 
-    def check(value: Any, path: str) -> object:
+    def check(value: Any) -> object:
         if not isinstance(value, int) or isinstance(value, bool):
-            _refuse(path, value, f"a whole number ({kind})")
+            _refuse(value, f"a whole number ({kind})")
         if not low <= value <= high:
-            raise EncodingRefused(path, f"does not fit {_BITS[kind] + 1} bits")
+            raise EncodingRefused("", f"does not fit {_BITS[kind] + 1} bits")
         return value
 
     return check
 
 
-def _double(value: Any, path: str) -> object:
+def _double(value: Any) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
-        return float(value) if -_EXACT <= value <= _EXACT else _refuse(path, value, "a number that a double holds")
-    return value if isinstance(value, float) else _refuse(path, value, "a number")
+        return float(value) if -_EXACT <= value <= _EXACT else _refuse(value, "a number that a double holds")
+    return value if isinstance(value, float) else _refuse(value, "a number")
 
 
-def _float(value: Any, path: str) -> object:
-    number = _double(value, path)
+def _float(value: Any) -> object:
+    number = _double(value)
     if isinstance(number, float) and _LARGEST_FLOAT < abs(number) < float("inf"):
-        raise EncodingRefused(path, "does not fit 32 bits")
+        raise EncodingRefused("", "does not fit 32 bits")
     return number
 
 
-def _string(value: Any, path: str) -> str:
+def _string(value: Any) -> str:
     if not isinstance(value, str):
-        _refuse(path, value, "a text")
+        _refuse(value, "a text")
     if not value.isascii() and any(0xD800 <= ord(char) < 0xE000 for char in value):
-        raise EncodingRefused(path, "holds half of a surrogate pair, which has no UTF-8")
+        raise EncodingRefused("", "holds half of a surrogate pair, which has no UTF-8")
     return value
 
 
-def _bytes(value: Any, path: str) -> object:
-    return value if isinstance(value, bytes) else _refuse(path, value, "bytes")
+def _bytes(value: Any) -> object:
+    return value if isinstance(value, bytes) else _refuse(value, "bytes")
 
 
 _PRIMITIVES: Final[dict[str, Check]] = {
