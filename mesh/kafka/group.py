@@ -92,8 +92,8 @@ class GroupConsumer:
                 queued_min_messages=20_000,
                 queued_max_messages_kbytes=32 * 1024,
                 check_crcs=True,
-                on_commit=self._on_commit,
             )
+            | {"on_commit": self._on_commit}
             | named
         )
 

@@ -39,9 +39,9 @@ class Stage:
         return [sys.executable, "-m", "mesh", *arguments]
 
     def run(self, *arguments: str) -> None:
-        """Run a ``mesh`` command to its end, its output on stderr; raises PlatformFailure when it fails."""
+        """Run a ``mesh`` command to its end, without its data; raises PlatformFailure when it fails."""
         done = subprocess.run(
-            self.mesh(*arguments), env=self.environment, cwd=self.project, stdout=sys.stderr.fileno(), check=False
+            self.mesh(*arguments), env=self.environment, cwd=self.project, stdout=subprocess.DEVNULL, check=False
         )
         if done.returncode:
             raise PlatformFailure(f"`mesh {' '.join(arguments)}` ended with {done.returncode}; its words are above")
