@@ -10,6 +10,11 @@ containers-down: ## stop the engine that containers-engine started, and only tha
 images: $(VENV)/.dev ## the images of deploy/compose.yaml; what cannot be pulled is made here
 	@PYTHON=$(BIN)/python deploy/images.sh
 
+# The tests remove their containers themselves, and the reaper's image may not be there to pull; the ports of a
+# container are on this machine even where this machine looks like a container itself.
+test-containers: export TESTCONTAINERS_RYUK_DISABLED ?= true
+test-containers: export TESTCONTAINERS_CONNECTION_MODE ?= docker_host
+test-containers: export TESTCONTAINERS_HOST_OVERRIDE ?= 127.0.0.1
 test-containers: $(VENV)/.dev ## the broker suite on testcontainers, and deploy/compose.yaml
 	@PYTHON=$(PYTHON) deploy/engine.sh up
 	@trap 'deploy/engine.sh down' EXIT; \
