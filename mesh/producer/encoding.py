@@ -9,6 +9,7 @@ from mesh.contract import AvroSchema, Contract
 from mesh.errors import EncodingRefused, NotFound, UsageError
 from mesh.judge.frame import prefix
 from mesh.judge.rows import RowCodec
+from mesh.producer.compiled import UNUSUAL, compile_encoder
 from mesh.types import SchemaId
 
 
@@ -66,5 +67,15 @@ def _registered(registry: SchemaIds, subject: str, schema: str) -> SchemaId:
 
 
 def _framed(schema_id: SchemaId, schema: AvroSchema) -> Callable[[object], bytes]:
-    head, encode = prefix(schema_id), RowCodec(schema).encode
-    return lambda value: head + encode(value)
+    head, codec = prefix(schema_id), RowCodec(schema)
+    exact, compiled = codec.encode, compile_encoder(codec.shape)
+    if compiled is None:
+        return lambda value: head + exact(value)
+
+    def framed(value: object) -> bytes:
+        try:
+            return head + compiled(value)
+        except UNUSUAL:
+            return head + exact(value)
+
+    return framed
