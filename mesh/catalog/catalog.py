@@ -25,8 +25,6 @@ class Catalog:
     """
 
     def __init__(self, connection: Connection, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self.unreadable: dict[Topic, str] = {}
-        """Entries this version of the mesh cannot read, with the reason; they never stop the other products."""
         self.revision = 0
         """Grows with every change that ``refresh`` has seen; compare it to know whether anything is new."""
         self._connection = connection
@@ -36,6 +34,7 @@ class Catalog:
         self._tail: LogTail | None = None
         self._entries: dict[Topic, Entry] = {}
         self._contracts: dict[Topic, Contract] = {}
+        self._unreadable: dict[Topic, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -61,10 +60,15 @@ class Catalog:
         if relist or now - self._listed_at >= _LISTING_SECONDS:
             self._follow_new()
             self._listed_at = now
-        if self._tail is not None:
+        if self._tail is not None and self._behind(self._tail):
             for message in self._tail.catch_up():
                 self._fold(message)
         return self.revision
+
+    def _behind(self, tail: LogTail) -> bool:
+        """Whether anything was written since: one request, however many domains there are."""
+        ends = self._admin.ends(tail.positions, committed=True)
+        return any(end > tail.positions[place] for place, end in ends.items())
 
     def entries(self) -> Mapping[Topic, Entry]:
         """Every entry by public topic, retired ones too."""
@@ -72,7 +76,14 @@ class Catalog:
 
     def live(self) -> Mapping[Topic, Contract]:
         """Every contract that is in force, by public topic; a product can have two live majors."""
+        self._read()
         return {topic: contract for topic, contract in self._contracts.items() if not self._entries[topic].retired}
+
+    @property
+    def unreadable(self) -> Mapping[Topic, str]:
+        """Entries this version of the mesh cannot read, with the reason; they never stop the other products."""
+        self._read()
+        return dict(self._unreadable)
 
     def contracts(self) -> dict[ProductName, Contract]:
         """The contract of each product in force; the newest major where two are live."""
@@ -105,16 +116,24 @@ class Catalog:
         key, value = message.key(), message.value()
         if key is None:
             return
-        topic = Topic(key.decode(errors="replace"))
+        home, topic = message.topic(), Topic(key.decode(errors="replace"))
+        if not topic.startswith(home.removeprefix("_mesh.").removesuffix("catalog")):
+            # What one domain's catalog says of another's product must not take the place of what its own says.
+            topic = Topic(f"{home}:{topic}")
         self.revision += 1
-        self.unreadable.pop(topic, None)
-        self._entries.pop(topic, None)
-        self._contracts.pop(topic, None)
+        for known in (self._entries, self._contracts, self._unreadable):
+            known.pop(topic, None)
         if value is None:
             return
         try:
-            entry = Entry.decode(message.topic(), key, value)
-            self._entries[topic] = entry
-            self._contracts[topic] = entry.contract()
+            self._entries[topic] = Entry.decode(home, key, value)
         except ContractInvalid as error:
-            self.unreadable[topic] = str(error)
+            self._unreadable[topic] = str(error)
+
+    def _read(self) -> None:
+        """Read the documents of new entries: only for those who ask for contracts, for it takes its time."""
+        for topic in self._entries.keys() - self._contracts.keys() - self._unreadable.keys():
+            try:
+                self._contracts[topic] = self._entries[topic].contract()
+            except ContractInvalid as error:
+                self._unreadable[topic] = str(error)
