@@ -41,7 +41,7 @@ def strict(shape: Shape, depth: int = 0) -> Check:
 
 
 def _refuse(value: object, wanted: str) -> NoReturn:
-    told = "null" if value is None else f"a {type(value).__name__}"
+    told = "null" if value is None else f"of type {type(value).__name__}"
     raise EncodingRefused("", f"is {told}, the schema wants {wanted}")
 
 
