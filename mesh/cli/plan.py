@@ -51,7 +51,11 @@ def plan(
 ) -> None:
     """Show what applying contracts would change; changes nothing."""
     with _surveyed(folder, source, principal) as found:
-        found.show(json, applied=False)
+        if json:
+            emit_json(found.as_json(applied=False))
+        else:
+            found.show()
+        note(found.summary())
     if detailed_exitcode and found.impossible:
         raise typer.Exit(IncompatibleChange.exit_code)
     if detailed_exitcode and found.changes:
@@ -72,14 +76,19 @@ def apply(
 ) -> None:
     """Make topics, schemas, users and permissions what the contracts say. A second time it changes nothing."""
     with _surveyed(folder, source, principal) as found:
-        found.show(json, applied=not dry_run and found.refusal(allow_destructive) is None)
-        if refusal := found.refusal(allow_destructive):
-            raise refusal
-        if dry_run:
-            return
-        if found.destructive and not yes and sys.stdin.isatty():
+        refusal = found.refusal(allow_destructive)
+        doing = not dry_run and refusal is None
+        if not json:
+            found.show()
+        note(found.summary())
+        if doing and found.destructive and not yes and sys.stdin.isatty():
             typer.confirm("This loses data. Go on?", abort=True, err=True)
-        found.take(allow_destructive)
+        if doing:
+            found.take(allow_destructive)
+        if json:
+            emit_json(found.as_json(applied=doing))
+        if refusal is not None:
+            raise refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +118,14 @@ class _Survey:
             return refused
         return None
 
-    def show(self, json: bool, *, applied: bool) -> None:
-        """Print the changes, by their owners, and one line that sums them up."""
-        if json:
-            emit_json(self._as_json(applied))
-        elif self.changes:
+    def show(self) -> None:
+        """Print the changes, by their owners."""
+        if self.changes:
             columns = ("product", "change", "resource", "before", "after", "remark")
             emit_table(columns, (_row(change) for _, each in self.plans for change in _ordered(each)))
-        note(self._summary())
+        for _, each in self.plans:
+            for acl in each.strays:
+                note(f"warning: no contract gives this, and it opens products: {acl}")
 
     def take(self, allow_destructive: bool) -> None:
         """Take every step on every cluster."""
@@ -126,17 +135,20 @@ class _Survey:
             for site, each in self.plans:
                 take(each, site, allow_destructive=allow_destructive, taken=lambda _: advance(1))
 
-    def _as_json(self, applied: bool) -> dict[str, Any]:
+    def as_json(self, *, applied: bool) -> dict[str, Any]:
+        """The changes, and whether they were made."""
         return {
             "source": self.folder.source,
             "products": sorted({str(contract.product) for contract in self.folder.contracts}),
             "changes": [change.told() for change in self.changes],
             "destructive": len(self.destructive),
             "impossible": len(self.impossible),
+            "strays": [str(acl) for _, each in self.plans for acl in each.strays],
             "applied": applied,
         }
 
-    def _summary(self) -> str:
+    def summary(self) -> str:
+        """One line that sums the changes up."""
         products = len({contract.product for contract in self.folder.contracts})
         if not self.changes:
             return f"nothing to do: {products} product(s) of {self.folder.source} are as their contracts say"

@@ -56,9 +56,14 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The changes between what is and what should be, in the order in which they are safe."""
+    """The changes between what is and what should be, in the order in which they are safe.
+
+    ``strays`` are permissions that open topics of these products to whom no contract does, by a prefix or a wildcard
+    that covers more than them: not ours to take away, and nothing to keep quiet about.
+    """
 
     changes: tuple[Change, ...]
+    strays: tuple[Acl, ...] = ()
 
     @property
     def impossible(self) -> tuple[Change, ...]:
@@ -81,7 +86,25 @@ def diff(wanted: Desired, observed: Observed) -> Plan:
     for scope in wanted.scopes:
         refused = _foreign(scope, observed)
         found += [refused] if refused else _scope(scope, wanted, observed, seen)
-    return Plan(tuple(sorted(found, key=lambda change: change.rank)))
+    return Plan(tuple(sorted(found, key=lambda change: change.rank)), tuple(_strays(wanted, observed)))
+
+
+def _strays(wanted: Desired, observed: Observed) -> Iterator[Acl]:
+    names = {name for scope in wanted.scopes if scope.entry is not None for name in _topic_names(scope)}
+    for acl in sorted(_ungiven(wanted, observed)):
+        wide = acl.name == "*" or (acl.pattern == "PREFIXED" and any(name.startswith(acl.name) for name in names))
+        if names and wide and acl.name not in names:
+            yield acl
+
+
+def _ungiven(wanted: Desired, observed: Observed) -> set[Acl]:
+    """Permissions on topics that no contract gives. Denials are an operator's word against everybody's, and stay."""
+    extra = observed.acls - wanted.acls
+    return {acl for acl in extra if acl.resource == "Topic" and acl.permission == "Allow"}
+
+
+def _topic_names(scope: Scope) -> set[str]:
+    return {topic.name for topic in scope.topics} | set(scope.gone)
 
 
 @dataclass(slots=True)
@@ -174,12 +197,8 @@ def _revocations(scope: Scope, wanted: Desired, observed: Observed) -> Iterator[
     """Permissions on a product's topics that no contract gives: by hand, or of a reader whose role has ended."""
     if scope.entry is None:
         return
-    topics = {topic.name for topic in scope.topics} | set(scope.gone)
-    stray = {
-        acl
-        for acl in observed.acls - wanted.acls
-        if acl.resource == "Topic" and acl.pattern == "LITERAL" and acl.permission == "Allow" and acl.name in topics
-    }
+    topics = _topic_names(scope)
+    stray = {acl for acl in _ungiven(wanted, observed) if acl.name in topics}
     for acls in _by_resource(stray):
         yield Revoke(owner=scope.owner, acls=acls)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Literal
 from uuid import UUID
 
 import pytest
@@ -218,10 +219,20 @@ def test_an_applied_product_needs_nothing() -> None:
     assert changes(product(), applied()) == []
 
 
-def test_a_permission_no_contract_gives_is_revoked() -> None:
-    change = only(product(), applied(Acl("stranger", "Write", "Topic", PUBLIC)))
+@pytest.mark.parametrize("pattern", ["LITERAL", "PREFIXED"])
+def test_a_permission_no_contract_gives_is_revoked(pattern: Literal["LITERAL", "PREFIXED"]) -> None:
+    change = only(product(), applied(Acl("stranger", "Write", "Topic", PUBLIC, pattern)))
     assert isinstance(change, Revoke)
     assert (change.before, change.destructive) == ("stranger: Write", False)
+
+
+WIDE = [Acl("stranger", "Read", "Topic", "*"), Acl("stranger", "Read", "Topic", "wea", "PREFIXED")]
+
+
+@pytest.mark.parametrize("acl", WIDE)
+def test_a_permission_that_covers_more_than_products_is_told_and_left(acl: Acl) -> None:
+    plan = diff(Desired((product(),)), applied(acl))
+    assert (plan.changes, plan.strays) == ((), (acl,))
 
 
 @pytest.mark.parametrize(
@@ -229,12 +240,14 @@ def test_a_permission_no_contract_gives_is_revoked() -> None:
     [
         Acl("stranger", "Read", "Topic", PUBLIC, permission="Deny"),
         Acl("stranger", "Read", "Topic", "another.topic"),
-        Acl("stranger", "Read", "Topic", "wea", "PREFIXED"),
+        Acl("stranger", "Read", "Topic", "fleet.", "PREFIXED"),
+        Acl("stranger", "Read", "Topic", "*", permission="Deny"),
         Acl("stranger", "Read", "Group", PUBLIC),
     ],
 )
 def test_a_denial_and_what_is_not_a_products_topic_are_not_ours(acl: Acl) -> None:
-    assert changes(product(), applied(acl)) == []
+    plan = diff(Desired((product(),)), applied(acl))
+    assert (plan.changes, plan.strays) == ((), ())
 
 
 @pytest.mark.parametrize("field", ["version", "status", "owner", "digest"])
