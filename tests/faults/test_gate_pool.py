@@ -1,0 +1,108 @@
+"""Gates come and go and the registry is away for a while: nothing is lost, doubled, or quarantined for it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from mesh.contract import Contract
+from mesh.kafka import Admin, LogReader, Producer
+from mesh.lineage import decode_manifest
+from mesh.types import SchemaId, TopicPartition
+from tests.support.broker import eventually
+from tests.support.checker import check
+from tests.support.contracts import Draft
+from tests.support.mesh import Program, RunningMesh
+from tests.support.writing import Framing
+
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture
+def contract(mesh: RunningMesh) -> Contract:
+    contract = Draft(product=f"p{secrets.token_hex(4)}.readings", topic={"partitions": 3}).contract()
+    mesh.apply(contract)
+    return contract
+
+
+@pytest.fixture
+def second(mesh: RunningMesh) -> Iterator[Program]:
+    """Another gate of the session's pool."""
+    program = Program(mesh.folder, "gate", "run", "--ordinal", "1")
+    yield program
+    program.stop()
+
+
+def fill(mesh: RunningMesh, contract: Contract, begin: int, end: int) -> None:
+    framing = Framing(mesh, contract)
+    with Producer(mesh.connection(contract.product.domain)) as producer:
+        for key, value, number in framing.many(begin, end):
+            producer.produce(contract.topics.ingress, key=key, value=value, partition=number % contract.partitions)
+        producer.flush()
+
+
+def gates_at_work(mesh: RunningMesh, contract: Contract) -> set[str]:
+    """The identities that have written manifests of a product."""
+    found = set()
+    with LogReader(mesh.admin) as reader:
+        for number in range(contract.partitions):
+            for record in reader.read(TopicPartition(contract.topics.lineage, number), 0, 1 << 60):
+                found.add(decode_manifest(record.value() or b"").gate)
+    return found
+
+
+def test_gates_join_and_leave_a_pool(mesh: RunningMesh, contract: Contract, second: Program) -> None:
+    fill(mesh, contract, 0, 3_000)
+    second.start()
+    sent = 3_000
+
+    def both_work() -> bool:
+        nonlocal sent
+        fill(mesh, contract, sent, sent + 300)
+        sent += 300
+        mesh.await_gated(contract)
+        return len(gates_at_work(mesh, contract)) == 2
+
+    eventually(both_work, 60, every=0.5)
+    fill(mesh, contract, sent, sent + 3_000)
+    assert mesh.gate.stop() == 0
+    fill(mesh, contract, sent + 3_000, sent + 6_000)
+    mesh.await_gated(contract, 60)
+    mesh.gate.start()
+    assert second.stop() == 0
+    fill(mesh, contract, sent + 6_000, sent + 6_600)
+    mesh.await_gated(contract, 60)
+    tally = check(mesh.admin, contract)
+    assert tally.read == sent + 6_600
+    assert set(tally.clauses) == {"speed-possible"}
+
+
+def test_an_unknown_schema_waits_for_the_registry_and_known_ones_go_on(mesh: RunningMesh, contract: Contract) -> None:
+    framing = Framing(mesh, contract)
+    fill(mesh, contract, 0, 30)
+    mesh.await_gated(contract)
+    # A schema the gate has never met, registered as the platform registers it, before the registry goes away.
+    newer = {**json.loads(contract.value_schema_json), "doc": "A newer text of the same shape."}
+    with mesh.registry("_mesh.admin") as registry:
+        subject = f"{contract.topics.ingress}-value"
+        new_id = registry.register(subject, json.dumps(newer), product=str(contract.product))
+    assert new_id != framing.value_id
+    mesh.registry_program.stop()
+    try:
+        with Producer(mesh.connection(contract.product.domain)) as producer:
+            value = framing.value("A", 1.0, SchemaId(new_id))
+            producer.produce(contract.topics.ingress, key=framing.key("A"), value=value, partition=0)
+            producer.produce(contract.topics.ingress, key=framing.key("A"), value=framing.value("A", 2.0), partition=1)
+            producer.flush()
+        places = [TopicPartition(contract.topics.ingress, number) for number in range(3)]
+        with Admin(mesh.admin) as admin:
+            eventually(lambda: admin.committed("_mesh.gate.default", places)[places[1]] == 11, 20)
+            assert admin.committed("_mesh.gate.default", places)[places[0]] == 10
+    finally:
+        mesh.registry_program.start()
+    mesh.await_gated(contract, 60)
+    tally = check(mesh.admin, contract)
+    assert (tally.read, tally.quarantined) == (32, 3)
