@@ -89,12 +89,10 @@ class Subscription:
 
     def __next__(self) -> Record:
         self._settle()
-        now = time.monotonic()
-        if self._since_commit >= _COMMIT_RECORDS or now - self._committed_at > _COMMIT_SECONDS:
-            self.commit(wait=False)
-        if now - self._asked_at > _ASK_SECONDS:
+        if self._commit_if_due() - self._asked_at > _ASK_SECONDS:
             self._ask(0)
         while not self._waiting:
+            self._commit_if_due()
             if self._over():
                 raise StopIteration
             self._ask(_WAIT_SECONDS)
@@ -130,6 +128,12 @@ class Subscription:
             self._group.processed(self._current)
             self._since_commit += 1
             self._current = None
+
+    def _commit_if_due(self) -> float:
+        now = time.monotonic()
+        if self._since_commit >= _COMMIT_RECORDS or now - self._committed_at > _COMMIT_SECONDS:
+            self.commit(wait=False)
+        return now
 
     def _ask(self, seconds: float) -> None:
         records = self._group.poll(_BATCH, seconds)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as ClientTopicPartition
 
 from mesh.errors import MeshError, NotAuthorised, RecordsLost
@@ -198,14 +198,18 @@ class GroupConsumer:
             consumer.incremental_assign(_places(starts))
 
     def _starts(self, consumer: Any, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        fallback = OFFSET_BEGINNING if self._options.from_beginning else OFFSET_END
         asked = [ClientTopicPartition(tp.topic, tp.partition) for tp in partitions]
         starts: dict[TopicPartition, int] = {}
         for place in consumer.committed(asked, REQUEST_SECONDS):
             partition = TopicPartition(place.topic, place.partition)
             if place.offset >= 0:
-                self._committed[partition] = place.offset
-            starts[partition] = place.offset if place.offset >= 0 else fallback
+                starts[partition] = self._committed[partition] = place.offset
+            elif self._options.from_beginning:
+                starts[partition] = OFFSET_BEGINNING
+            else:
+                # Committed like a processed record's: whoever comes next must not miss what arrives from now on.
+                _, end = consumer.get_watermark_offsets(place, REQUEST_SECONDS)
+                starts[partition] = self.positions[partition] = end
         return starts
 
     def _on_revoke(self, _: Any, places: list[Any]) -> None:

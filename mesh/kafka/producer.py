@@ -6,7 +6,7 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Producer as Client
 
 from mesh.errors import BrokerError, DeadlineExceeded, DeliveryFailed, MeshError, RequestRefused
@@ -81,7 +81,10 @@ class Producer:
         partition: int | None = None,
         timestamp: int | None = None,
     ) -> None:
-        """Hand one record over; waits while the queue is full."""
+        """Hand one record over; waits while the queue is full.
+
+        Raises NotAuthorised, NotFound or DeliveryFailed when the client already knows that it cannot be written.
+        """
         place: dict[str, Any] = {} if partition is None else {"partition": partition}
         if timestamp is not None:
             place["timestamp"] = timestamp
@@ -90,6 +93,8 @@ class Producer:
                 self._client.produce(topic, value=value, key=key, headers=list(headers) or None, **place)
             except BufferError:
                 self._client.poll(0.1)
+            except KafkaException as caught:
+                raise self._problem(topic, caught.args[0], 1) from None
             else:
                 return
 
@@ -124,10 +129,13 @@ class Producer:
             return
         (topic, error), count = self._failures[0], len(self._failures)
         self._failures.clear()
+        raise self._problem(topic, error, count)
+
+    def _problem(self, topic: str, error: KafkaError, count: int) -> MeshError:
         problem = self._diagnosis.translate(error, f"write to {topic}")
         if isinstance(problem, RequestRefused | BrokerError):
-            problem = DeliveryFailed(topic, count, error.name(), error.str())
-        raise problem
+            return DeliveryFailed(topic, count, error.name(), error.str())
+        return problem
 
     def write(self, topic: str, *, key: bytes | None, value: bytes | None, partition: int = 0) -> Coordinate:
         """Write one record and wait; gives the coordinate it got. With a transactional id, all of a transaction."""
