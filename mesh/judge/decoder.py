@@ -5,8 +5,8 @@ range): decoding with it, encoding again to prove the form and checking ranges t
 is exact by construction. The source holds names of our own and escaped literals only.
 
 Accepted is the encoding with nothing left to choose: shortest numbers, indexes in range, booleans 0 or 1, UTF-8, no key
-twice in a map, every byte used. Two freedoms of Avro stay: arrays and maps may come in several blocks, with or without
-sizes (Go's writers do that by default; a size must be true), and a NaN may be any NaN.
+twice in a map, no decimal beyond its precision, every byte used. Two freedoms of Avro stay: arrays and maps may come in
+several blocks, with or without sizes (Go's writers do that by default; a size must be true), and a NaN may be any NaN.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import struct
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from mesh.contract.shape import Array, Enum, Fixed, Map, Primitive, Record, Shape, Union
+from mesh.contract.shape import Array, Enum, Fixed, Logical, Map, Primitive, Record, Shape, Union
 from mesh.errors import ContractInvalid, MalformedBody
 from mesh.judge import wire
+from mesh.judge.logical import digit_limit
 
 # As in the lint of contracts: deeper ones are refused there, so only schemas that never passed it come here.
 _DEEPEST: Final = 64
@@ -30,6 +31,7 @@ _RUNTIME: Final[dict[str, object]] = {
     "length": wire.length,
     "block": wire.block,
     "symbol": wire.symbol,
+    "decimal": wire.decimal,
     "refuse": wire.refuse,
     "double_at": struct.Struct("<d").unpack_from,
     "float_at": struct.Struct("<f").unpack_from,
@@ -70,9 +72,9 @@ class DecoderSource:
             case Enum():
                 lines = self._enum(shape, target)
             case Fixed():
-                lines = [f"{target} = b[p : p + {shape.size}]", f"p += {shape.size}"]
+                lines = [f"{target} = b[p : p + {shape.size}]", f"p += {shape.size}", *_digits(shape.logical, target)]
             case Primitive():
-                lines = self._primitive(shape, target)
+                lines = [*self._primitive(shape, target), *_digits(shape.logical, target)]
         self._open.pop()
         return lines
 
@@ -164,6 +166,12 @@ def _sized(target: str, decode: str) -> list[str]:
         f"{target} = b[p:q]{decode}",
         "p = q",
     ]
+
+
+def _digits(logical: Logical | None, target: str) -> list[str]:
+    # A megabyte of digits would take minutes to become a number.
+    decimal = logical is not None and logical.name == "decimal"
+    return [f"decimal({target}, {digit_limit(logical)})"] if logical is not None and decimal else []
 
 
 def indented(lines: list[str], levels: int = 1) -> list[str]:

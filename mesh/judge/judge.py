@@ -67,7 +67,7 @@ class Judge:
             return
         try:
             self._plans[prefix(schema_id)] = self._plan(schema)
-        except (ContractInvalid, ValueError) as error:
+        except (ContractInvalid, ValueError, RecursionError) as error:
             self._unreadable[schema_id] = " ".join(str(error).split())
 
     def forget_unknown(self) -> None:

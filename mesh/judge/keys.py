@@ -51,7 +51,7 @@ class KeyJudge:
             codec = RowCodec(parsed)
             same = canonical_form(parsed) == self._canonical
             self._readers[known] = codec if same else Resolution(parsed, self._schema)
-        except (ContractInvalid, ValueError) as error:
+        except (ContractInvalid, ValueError, RecursionError) as error:
             self._unreadable[known] = " ".join(str(error).split())
             return
         if same:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,12 +17,21 @@ _DAY: Final = date(1970, 1, 1)
 _MICROS: Final = {"timestamp-millis": 1000, "local-timestamp-millis": 1000, "time-millis": 1000}
 _INSTANTS: Final = ("timestamp-millis", "timestamp-micros")
 _LOCAL: Final = ("local-timestamp-millis", "local-timestamp-micros")
+# A precision is any number in a schema from elsewhere; beyond this one it could only be meant to do harm.
+_MOST_DIGITS: Final = 1000
+# Python's usual context would round at 28 digits.
+_EVERY_DIGIT: Final = Context(prec=100_000)
 _TIMES: Final = ("time-millis", "time-micros")
 
 
 def decimal_of(raw: bytes, scale: int) -> Decimal:
     """The number that the bytes of a decimal hold."""
-    return Decimal(int.from_bytes(raw, "big", signed=True)).scaleb(-scale)
+    return Decimal(int.from_bytes(raw, "big", signed=True)).scaleb(-scale, _EVERY_DIGIT)
+
+
+def digit_limit(logical: Logical) -> int:
+    """The first number with more digits than a decimal's precision."""
+    return int(10 ** min(max(logical.precision, 1), _MOST_DIGITS))
 
 
 def for_people(shape: Shape) -> Convert | None:
@@ -99,7 +108,7 @@ def _leaf(logical: Logical) -> Convert | None:
     if logical.name in _TIMES:
         return _or_same(lambda value: _time(value * step))
     if logical.name == "decimal":
-        return lambda value: decimal_of(value, logical.scale)
+        return _or_same(lambda value: decimal_of(value, logical.scale))
     return _or_same(UUID) if logical.name == "uuid" else None
 
 
@@ -113,7 +122,7 @@ def _or_same(convert: Convert) -> Convert:
     def converted(value: Any) -> object:
         try:
             return convert(value)
-        except (ValueError, OverflowError):
+        except (ValueError, ArithmeticError):
             return value
 
     return converted

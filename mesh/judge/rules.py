@@ -23,7 +23,7 @@ Sift = Callable[[Sequence[int], Batch, list[int | None], list[int]], None]
 """Takes rows of a batch; sets the event times of those that pass and appends those that may not."""
 
 # What decoding and rules raise on a body that is not of the schema, or on null where another version wrote none.
-_DOUBTS: Final = (IndexError, ValueError, TypeError, KeyError, AttributeError, OverflowError, MalformedBody)
+_DOUBTS: Final = (IndexError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError, MalformedBody)
 
 
 class Clauses:

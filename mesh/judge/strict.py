@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn
 
 from mesh.contract.shape import Array, Enum, Fixed, Map, Primitive, Record, Shape, Union, describe
 from mesh.errors import ContractInvalid, EncodingRefused
-from mesh.judge.logical import to_plain
+from mesh.judge.logical import digit_limit, to_plain
 
 Check = Callable[[Any], object]
 """Takes a value, returns what the writer shall write; raises EncodingRefused with the path below the value."""
@@ -163,8 +163,11 @@ def _logical(shape: Primitive | Fixed, inner: Check) -> Check:
         except ValueError as error:
             raise EncodingRefused("", str(error)) from None
         if logical.name == "decimal" and isinstance(plain, int) and plain is not value:
-            plain = _decimal_bytes(plain, shape)
-        return inner(plain)
+            return _decimal_bytes(plain, shape)
+        written = inner(plain)
+        if logical.name == "decimal" and isinstance(written, bytes):
+            _digits(written, shape, digit_limit(logical))
+        return written
 
     return check
 
@@ -175,6 +178,11 @@ def _decimal_bytes(number: int, shape: Primitive | Fixed) -> bytes:
     if shortest > size:
         raise EncodingRefused("", f"does not fit {describe(shape)}")
     return number.to_bytes(size, "big", signed=True)
+
+
+def _digits(raw: bytes, shape: Primitive | Fixed, limit: int) -> None:
+    if not -limit < int.from_bytes(raw, "big", signed=True) < limit:
+        raise EncodingRefused("", f"does not fit {describe(shape)}")
 
 
 def _null(value: Any) -> object:

@@ -64,6 +64,12 @@ def block(body: bytes, at: int) -> tuple[int, int, int]:
     return count, at, end
 
 
+def decimal(raw: bytes, limit: int) -> None:
+    """Refuse a decimal of more digits than its precision; ``limit`` is the first number that has more."""
+    if not -limit < int.from_bytes(raw, "big", signed=True) < limit:
+        refuse("a decimal has more digits than its precision")
+
+
 def symbol(body: bytes, at: int, symbols: tuple[str, ...]) -> tuple[str, int]:
     """The symbol of an enum, and the position after its index."""
     index, at = int_(body, at)

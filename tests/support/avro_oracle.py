@@ -138,7 +138,7 @@ def _read(schema: Schema, body: bytes, at: int) -> tuple[Any, int]:  # noqa: PLR
             return schema["symbols"][index], at
         case "fixed":
             return _take(body, at, schema["size"])
-    raise AssertionError(schema)
+    return _read(schema["type"], body, at)
 
 
 def _pair(schema: Schema) -> list[Schema]:
