@@ -29,11 +29,10 @@ class Crash(Exception):
 class Team:
     """A domain of its own with one product, and a folder it applies from."""
 
-    def __init__(self, mesh: RunningMesh) -> None:
-        self.mesh, self.salt = mesh, secrets.token_hex(4)
+    def __init__(self, mesh: RunningMesh, site: Site) -> None:
+        self.mesh, self.site, self.salt = mesh, site, secrets.token_hex(4)
         self.domain = f"t{self.salt}"
         self.draft = Draft(product=f"{self.domain}.observations", topic={"partitions": 2}, readers=[f"r{self.salt}"])
-        self.site = Site.open(mesh.settings, self.domain)
 
     @property
     def public(self) -> str:
@@ -56,11 +55,16 @@ class Team:
         return self.site.admin.topics([self.public + kind for kind in kinds])
 
 
+@pytest.fixture(scope="module")
+def site(mesh: RunningMesh) -> Iterator[Site]:
+    """One way in for all tests of this module: every domain lives on the same cluster."""
+    with Site.open(mesh.settings, "any") as one:
+        yield one
+
+
 @pytest.fixture
-def team(mesh: RunningMesh) -> Iterator[Team]:
-    one = Team(mesh)
-    yield one
-    one.site.close()
+def team(mesh: RunningMesh, site: Site) -> Team:
+    return Team(mesh, site)
 
 
 def test_applying_makes_everything_and_a_second_time_nothing(team: Team) -> None:
@@ -141,7 +145,7 @@ def crashing(team: Team, after: int) -> None:
     apply(team.plan(), team.site, taken=count)
 
 
-@pytest.mark.parametrize("after", [1, 4, 9, 14, 20])
+@pytest.mark.parametrize("after", [1, 9, 20])
 def test_a_crash_in_the_middle_is_completed_by_the_next_apply(team: Team, after: int) -> None:
     whole = team.plan().changes
     with pytest.raises(Crash):

@@ -221,9 +221,11 @@ def test_an_applied_product_needs_nothing() -> None:
 
 @pytest.mark.parametrize("pattern", ["LITERAL", "PREFIXED"])
 def test_a_permission_no_contract_gives_is_revoked(pattern: Literal["LITERAL", "PREFIXED"]) -> None:
-    change = only(product(), applied(Acl("stranger", "Write", "Topic", PUBLIC, pattern)))
+    plan = diff(Desired((product(),)), applied(Acl("stranger", "Write", "Topic", PUBLIC, pattern)))
+    (change,) = plan.changes
     assert isinstance(change, Revoke)
     assert (change.before, change.destructive) == ("stranger: Write", False)
+    assert plan.strays == ()
 
 
 WIDE = [Acl("stranger", "Read", "Topic", "*"), Acl("stranger", "Read", "Topic", "wea", "PREFIXED")]
