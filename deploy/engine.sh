@@ -20,7 +20,7 @@ install_engine() {
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends docker.io iptables debootstrap >/dev/null
     # Where systemd runs, the package has started the engine.
-    if command -v systemctl >/dev/null && systemctl is-active --quiet docker; then touch "$state/service"; fi
+    if command -v systemctl >/dev/null && systemctl is-active --quiet docker 2>/dev/null; then touch "$state/service"; fi
 }
 
 start_engine() {

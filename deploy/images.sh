@@ -18,13 +18,13 @@ base_image() {
     [ "$(id -u)" = 0 ] && command -v debootstrap >/dev/null \
         || die "$base cannot be pulled; as root with debootstrap it can be made from Debian's packages"
     say "$base cannot be pulled: making it from Debian's packages"
-    local root
-    root="$(mktemp -d)"
-    trap 'rm -rf "$root"' RETURN
+    local root="$context/base"
+    rm -rf "$root"
     debootstrap --variant=minbase bookworm "$root" >"$context/debootstrap.log" \
         || die "debootstrap failed; see $context/debootstrap.log"
     rm -rf "$root"/var/cache/apt/archives/*.deb
     tar -C "$root" -c . | docker import - "$base" >/dev/null
+    rm -rf "$root"
 }
 
 kafka_image() {
