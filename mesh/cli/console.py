@@ -121,5 +121,13 @@ def told(command: Callable[P, T]) -> Callable[P, T]:
         except KeyboardInterrupt:
             note("interrupted")
             raise typer.Exit(INTERRUPTED) from None
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except Exception as fault:  # the boundary: people get a sentence, whoever debugs the mesh asks for more
+            if os.environ.get("MESH_DEBUG"):
+                raise
+            name = type(fault).__name__
+            stderr().print(f"error: a fault of the mesh ({name}: {fault}); MESH_DEBUG=1 shows where", markup=False)
+            raise typer.Exit(MeshError.exit_code) from None
 
     return run

@@ -25,7 +25,8 @@ from mesh.kafka import Acl, Admin, Connection
 from mesh.kafka.security import Operation
 
 _TOPICS = {
-    "_schemas": {"cleanup.policy": "compact"},
+    # Kafka's default of 1 MB, framing included, would refuse schemas just below the registry's own limit of 1 MB.
+    "_schemas": {"cleanup.policy": "compact", "max.message.bytes": "8388608"},
     AUDIT: {"cleanup.policy": "delete", "retention.ms": "-1"},
 }
 # DescribeConfigs: at its start the registry sees to it that its log is compacted.
@@ -74,18 +75,17 @@ def _program(
         command=[sys.executable, "-m", "mesh", *arguments],
         log=folder.logs / f"{name}.log",
         environment={**os.environ, "MESH_CONFIG": str(folder.config), "MESH_PRINCIPAL": principal},
-        ready=None if url is None else lambda: answers_http(url),
+        ready=None if url is None else lambda: answers_http(f"{url}/health"),
         ports=ports,
     )
 
 
 def answers_http(url: str) -> bool:
-    """Whether a server answers at ``url``, whatever it answers."""
+    """Whether a server at ``url`` answers, and not that it cannot serve (5xx)."""
     try:
-        httpx.get(url, timeout=2, trust_env=False)
+        return not httpx.get(url, timeout=2, trust_env=False).is_server_error
     except httpx.HTTPError:
         return False
-    return True
 
 
 class Platform:

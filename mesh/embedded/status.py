@@ -58,7 +58,9 @@ def status_of(folder: DataFolder) -> Status:
     cluster = settings.home
     mine = pid is not None and state is not None and state.pid == pid
     answering = (
-        {"kafka": _kafka_answers(Connection.of(settings)), "registry": answers_http(cluster.registry)} if mine else {}
+        {"kafka": _kafka_answers(Connection.of(settings)), "registry": answers_http(f"{cluster.registry}/health")}
+        if mine
+        else {}
     )
     return Status(
         str(folder.root),

@@ -117,7 +117,8 @@ class Producer:
         """
         deadline = time.monotonic() + seconds
         while len(self._client) and time.monotonic() < deadline:
-            self._client.flush(0.2)
+            with self._diagnosis.translated("write"):
+                self._client.flush(0.2)
             if self._diagnosis.refused is not None:
                 raise self._diagnosis.translate(self._diagnosis.refused, "log in")
         self._raise_failures()
