@@ -74,7 +74,7 @@ class _Run:
     def _refuse(self, line: int, findings: tuple[Finding, ...] | list[Finding]) -> None:
         self.refused += 1
         for finding in findings:
-            note(f"{self.name}:{line}: {finding.path or 'the record'} {finding.reason} ({finding.clause})")
+            note(f"{self.name}:{line}: {finding.path or 'the record'}: {finding.reason} ({finding.clause})")
 
     def conclude(self) -> None:
         """The summary; exit code 3 when a line was refused."""
