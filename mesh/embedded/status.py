@@ -12,6 +12,7 @@ from mesh.embedded.platform import answers_http
 from mesh.embedded.state import Running, State
 from mesh.errors import BrokerUnreachable, PlatformFailure, SettingsError
 from mesh.kafka import Connection, verify_credentials
+from mesh.settings import Settings
 
 _STOP_SECONDS = 90.0
 _POLL_SECONDS = 0.1
@@ -70,6 +71,11 @@ def status_of(folder: DataFolder) -> Status:
         cluster.registry,
         _healths(state, answering) if mine and state is not None else (),
     )
+
+
+def _answering(settings: Settings) -> dict[str, bool]:
+    registry = f"{settings.home.registry}/health"
+    return {"kafka": _kafka_answers(Connection.of(settings)), "registry": answers_http(registry)}
 
 
 def _healths(state: State, answering: dict[str, bool]) -> tuple[Health, ...]:
