@@ -21,8 +21,9 @@ from typing import Any, cast
 
 from mesh.contract.expression_parse import parse
 from mesh.contract.expression_tree import Node
-from mesh.contract.expression_types import AvroSchema, SchemaTypes
+from mesh.contract.expression_types import type_of
 from mesh.contract.expression_writer import Writer
+from mesh.contract.shape import shape_of
 from mesh.errors import ContractInvalid
 
 Rule = Callable[[Mapping[str, object]], bool]
@@ -54,7 +55,7 @@ class Expression:
         """Read a rule; raises ContractInvalid with one problem, ``column 12: ...``, for what is not in the language."""
         return cls(text, parse(text))
 
-    def check(self, value_schema: AvroSchema) -> list[str]:
+    def check(self, value_schema: object) -> list[str]:
         """What keeps the rule from applying to records of this schema, each ``column 12: ...``; empty if nothing."""
         try:
             self.source(value_schema)
@@ -62,7 +63,7 @@ class Expression:
             return list(error.problems)
         return []
 
-    def compile(self, value_schema: AvroSchema) -> Rule:
+    def compile(self, value_schema: object) -> Rule:
         """A function that says whether a record of this schema fulfils the rule; raises ContractInvalid as ``source``.
 
         The record holds every field as plain values (numbers for logical types); one that does not fulfils nothing.
@@ -74,12 +75,12 @@ class Expression:
         exec(text, space)  # noqa: S102  (generated from the checked tree; texts of the rule appear as literals only)
         return _total(cast(Rule, space["rule"]))
 
-    def source(self, value_schema: AvroSchema, prefix: str = "") -> RuleSource:
+    def source(self, value_schema: object, prefix: str = "") -> RuleSource:
         """The rule as Python source; ``prefix`` keeps its names apart from those of other rules.
 
         Raises ContractInvalid with what ``check`` would list.
         """
-        message = SchemaTypes().read(value_schema)
+        message = type_of(shape_of(value_schema))
         if message.kind != "record":
             raise ContractInvalid(["column 1: rules apply to records, the schema is of another type"])
         writer = Writer(message, prefix)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from mesh.contract.shape import Array, Fixed, Logical, Map, Primitive, Record, Shape, Union
+
 _WORDS: Final = {
     "int": "an integer",
     "bool": "a boolean",
@@ -13,9 +15,6 @@ _WORDS: Final = {
     "null": "null",
     "opaque": "a value that rules cannot look into",
 }
-
-AvroSchema = object
-"""A parsed-JSON Avro schema: a name, a branch list or a mapping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ BOOL: Final = Type("bool")
 NULL: Final = Type("null")
 OPAQUE: Final = Type("opaque", nullable=True)
 
-_PRIMITIVES: Final = {
+_LEAVES: Final = {
     "null": NULL,
     "boolean": BOOL,
     "int": Type("int", reach=1 << 31),
@@ -86,64 +85,29 @@ _PRIMITIVES: Final = {
 }
 
 
-class SchemaTypes:
-    """Reads one Avro schema; named types are resolved by their full name, as they are met."""
-
-    def __init__(self) -> None:
-        self._named: dict[str, Type] = {}
-
-    def read(self, schema: AvroSchema, namespace: str = "") -> Type:
-        """The type of a schema; what rules cannot look into (wide unions, decimals, recursion) becomes ``opaque``."""
-        if isinstance(schema, str):
-            return self._by_name(schema, namespace)
-        if isinstance(schema, list):
-            return self._union(schema, namespace)
-        if not isinstance(schema, Mapping):
-            return OPAQUE
-        if schema.get("logicalType") == "decimal":
-            return Type("opaque")
-        return self._complex(schema, namespace)
-
-    def _by_name(self, name: str, namespace: str) -> Type:
-        known = _PRIMITIVES.get(name)
-        return known or self._named.get(_full_name(name, namespace)) or self._named.get(name) or OPAQUE
-
-    def _union(self, branches: list[AvroSchema], namespace: str) -> Type:
-        types = [self.read(branch, namespace) for branch in branches]
-        others = [t for t in types if t.kind != "null"]
-        if not others:
-            return NULL
-        if len(others) > 1:
-            return OPAQUE
-        return others[0].maybe if len(others) < len(types) else others[0]
-
-    def _complex(self, schema: Mapping[str, AvroSchema], namespace: str) -> Type:
-        kind = schema.get("type")
-        if kind == "record":
-            return self._record(schema, namespace)
-        if kind == "array":
-            return Type("list", item=self.read(schema.get("items"), namespace))
-        if kind == "map":
-            return Type("map", item=self.read(schema.get("values"), namespace))
-        known = self.read(kind, namespace)
-        if kind in ("enum", "fixed"):
-            self._named[_schema_name(schema, namespace)] = known
-        return known
-
-    def _record(self, schema: Mapping[str, AvroSchema], namespace: str) -> Type:
-        full = _schema_name(schema, namespace)
-        inner = full.rpartition(".")[0]
-        self._named[full] = OPAQUE
-        fields = schema.get("fields")
-        entries = fields if isinstance(fields, list) else []
-        self._named[full] = Type("record", fields={f["name"]: self.read(f["type"], inner) for f in entries})
-        return self._named[full]
+def type_of(shape: Shape, around: tuple[Shape, ...] = ()) -> Type:
+    """The type of an Avro schema; what rules cannot look into (wide unions, decimals, recursion) becomes ``opaque``."""
+    if any(shape is outer for outer in around):
+        return OPAQUE
+    around = (*around, shape)
+    match shape:
+        case Record():
+            found = Type("record", fields={part.name: type_of(part.type, around) for part in shape.fields})
+        case Union():
+            found = _union([type_of(branch, around) for branch in shape.branches])
+        case Array():
+            found = Type("list", item=type_of(shape.items, around))
+        case Map():
+            found = Type("map", item=type_of(shape.values, around))
+        case Primitive(logical=Logical(name="decimal")) | Fixed(logical=Logical(name="decimal")):
+            found = Type("opaque")
+        case _:
+            found = _LEAVES[shape.kind]
+    return found
 
 
-def _full_name(name: str, namespace: str) -> str:
-    return name if "." in name or not namespace else f"{namespace}.{name}"
-
-
-def _schema_name(schema: Mapping[str, AvroSchema], namespace: str) -> str:
-    given = schema.get("namespace")
-    return _full_name(str(schema.get("name")), str(given) if given is not None else namespace)
+def _union(branches: list[Type]) -> Type:
+    others = [branch for branch in branches if branch.kind != "null"]
+    if len(others) == 1:
+        return others[0].maybe if len(branches) > 1 else others[0]
+    return OPAQUE if others else NULL

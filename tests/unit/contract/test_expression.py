@@ -30,6 +30,7 @@ SCHEMA: dict[str, Any] = {
         {"name": "fare", "type": {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}},
         {"name": "either", "type": ["null", "int", "string"]},
         {"name": "raw", "type": "bytes"},
+        {"name": "count", "type": "int"},
     ],
 }
 RECORD: dict[str, Any] = {
@@ -48,6 +49,7 @@ RECORD: dict[str, Any] = {
     "fare": b"\x01",
     "either": 5,
     "raw": b"abc",
+    "count": (1 << 31) - 1,
 }
 
 
@@ -65,7 +67,7 @@ def holds(text: str, **changes: object) -> bool:
         "message.distance in [1, 1400]",
         "message.speed == 7.5 && message.speed <= 8",
         "message.speed in [7.5, 1.0]",
-        "-message.distance == -1400",
+        "-message.distance == -1400 && -message.distance % -3 == -2 && message.count * message.count > 0",
         "message.distance / -3 == -466 && message.distance % -3 == 2 && -message.distance % 3 == -2",
         "double(message.distance) / 0.0 > 1.0e300",
         "int(message.speed) == 7 && int(-message.speed) == -7 && double(message.distance) == 1400.0",
@@ -116,6 +118,7 @@ def test_holds(text: str) -> None:
         "-(-9223372036854775807 - 1) > 0",
         "(-9223372036854775807 - 1) / -1 > 0",
         "int(message.speed * 1.0e300) > 0",
+        "message.count * message.count * message.count > 0",
         "message.places.all(p, p.code.startsWith('I'))",
         "message.delay in message.stops",
         "true == (message.delay > 1)",
@@ -246,6 +249,17 @@ def test_source_that_explodes_is_refused() -> None:
 def test_rules_apply_to_records_only() -> None:
     assert Expression.parse("true").check("string") == [
         "column 1: rules apply to records, the schema is of another type"
+    ]
+
+
+def test_what_is_no_schema_and_what_contains_itself() -> None:
+    assert Expression.parse("true").check({"type": "record", "name": "R"}) == [
+        "the record: record R has no list of fields"
+    ]
+    loop = {"type": "record", "name": "L", "fields": [{"name": "next", "type": ["null", "L"]}]}
+    assert Expression.parse("message.next == null").check(loop) == []
+    assert Expression.parse("message.next.next == null").check(loop) == [
+        "column 1: a value that rules cannot look into has no field next"
     ]
 
 
