@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +15,12 @@ import pytest
 
 from mesh.embedded.folder import DataFolder
 from mesh.embedded.status import status_of
-from tests.support.demo import Kept, run_demo
+from tests.support.demo import ROOT, Kept, run_demo
 from tests.support.processes import mentioning
+from tests.support.snippets import steps
+from tests.support.walking import walking
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
 RECORDS = 1_500
 
 # Of the first 1,500 rows of each file, as tests/unit/contract/test_demo_contracts.py counts over all of them.
@@ -24,6 +31,22 @@ EXPECTED = {
     "reference.airports": (1_458, 3, {"us_longitude": 3, "tz.values": 2, "lat.maximum": 1}),
     "reference.carriers": (16, 0, {}),
 }
+
+
+@pytest.fixture(scope="module")
+def kept_demo() -> Iterator[Kept]:
+    """``mesh demo --keep`` after its end; the mesh is stopped after these tests."""
+    ended = run_demo("--records", "1500", "--json", "--keep")
+    named = re.search(r"export MESH_CONFIG=(\S+)", ended.stderr)
+    assert named is not None, ended.stderr
+    folder = Path(named[1]).parent
+    try:
+        yield Kept(ended, folder)
+    finally:
+        subprocess.run([sys.executable, "-m", "mesh", "down", "--data", str(folder)], check=False, timeout=90)
+        for process in mentioning(str(folder)):
+            process.kill()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_document(document: dict[str, Any]) -> None:
@@ -58,6 +81,11 @@ def test_a_kept_demo_runs_until_it_is_stopped(kept_demo: Kept) -> None:
     status = status_of(DataFolder(kept_demo.folder))
     assert status.well
     assert f"mesh down --data {kept_demo.folder}" in kept_demo.ended.stderr
+
+
+def test_the_story_in_thirty_seconds(kept_demo: Kept) -> None:
+    with walking(ROOT, MESH_CONFIG=str(kept_demo.folder / "mesh.yaml")) as walk:
+        assert walk.take(steps(ROOT / "README.md", "story")) == 4
 
 
 def test_outside_a_checkout_it_says_what_to_do(tmp_path: Path) -> None:

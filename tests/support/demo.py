@@ -27,7 +27,7 @@ def run_demo(*options: str, cwd: Path = ROOT, temporary: Path | None = None) -> 
         capture_output=True,
         text=True,
         check=False,
-        timeout=170,
+        timeout=280,
         cwd=cwd,
         env=clean | ({"TMPDIR": str(temporary)} if temporary else {}),
     )

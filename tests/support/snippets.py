@@ -13,7 +13,7 @@ for anything.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +76,15 @@ def _snippet(file: Path, lines: Sequence[str], start: int, end: int) -> Snippet:
     text = "\n".join(lines[start + 1 : end]) + "\n"
     kind, words = (mark[1], mark[2] or "") if mark else ("", "")
     return Snippet(file, start + 1, fence[1], text, kind, words, above[0] if mark and len(above) > 1 else "")
+
+
+def steps(document: Path, name: str) -> Iterator[Snippet]:
+    """The steps of a walk, with the outputs that follow them and the files that the document has for them."""
+    walk = ""
+    for each in snippets(document):
+        walk = each.walk or walk
+        if walk == name and each.kind in ("run", "file", "output"):
+            yield each
 
 
 def code_spans(file: Path) -> list[str]:
