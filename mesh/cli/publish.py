@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -11,9 +12,8 @@ import typer
 
 from mesh.cli.console import note, progress, told
 from mesh.connection import Mesh
-from mesh.errors import ContractViolation
+from mesh.errors import Broken, ContractViolation
 from mesh.producer import READERS, BadRow, Publisher, Row, count_lines, open_text
-from mesh.types import Finding
 
 _STDIN = Path("-")
 
@@ -71,7 +71,7 @@ class _Run:
         except ContractViolation as violation:
             self._refuse(row.line, violation.findings)
 
-    def _refuse(self, line: int, findings: tuple[Finding, ...] | list[Finding]) -> None:
+    def _refuse(self, line: int, findings: Sequence[Broken]) -> None:
         self.refused += 1
         for finding in findings:
             note(f"{self.name}:{line}: {finding.path or 'the record'}: {finding.reason} ({finding.clause})")
