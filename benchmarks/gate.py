@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import subprocess
+import signal
 import sys
 import tempfile
 import time
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Final
 
 import psutil
+from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import TopicPartition as ClientTopicPartition
 
 from benchmarks.flights import YEAR, Wire, flights_contract, wire
 from benchmarks.harness import RESULTS, Benchmark, Comparison, Reading, Variant, in_turns, publish
@@ -25,6 +27,7 @@ from benchmarks.loops import Job
 from mesh.contract import Contract
 from mesh.embedded.jars import JarCache, locked_jars
 from mesh.embedded.kafka import EmbeddedKafka, KafkaOptions
+from mesh.embedded.process import Child, Service
 from mesh.kafka import Admin, Connection, Producer
 from mesh.producer.encoding import RecordEncoder
 from mesh.types import TopicPartition
@@ -94,26 +97,22 @@ class Load:
 
     def gate(self) -> Reading:
         """``mesh gate run``, as a process."""
-        gate = self.bench.mesh.gate
-        gate.start()
-        assert gate.process is not None  # noqa: S101  (just started)
-        try:
-            return self._watched(gate.process, _GROUP, self.records)
-        finally:
-            gate.stop()
+        config = {"MESH_CONFIG": str(self.bench.mesh.folder.config)}
+        return self._measured(["-m", "mesh", "gate", "run"], config, _GROUP, self.records)
 
     def loop(self, name: str, enough: int) -> Reading:
         """One of the loops, as a process, until it has committed ``enough`` records."""
         job = self._job(name)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.loops"],
-            env={**os.environ, **job.environment()},
-        )
+        return self._measured(["-m", "benchmarks.loops"], job.environment(), job.group, min(enough, self.records))
+
+    def _measured(self, command: Sequence[str], environment: Mapping[str, str], group: str, enough: int) -> Reading:
+        log = self.bench.mesh.folder.logs / "measured.log"
+        child = Child(Service("measured", [sys.executable, *command], log, {**os.environ, **environment}))
+        child.start()
         try:
-            return self._watched(process, job.group, min(enough, self.records))
+            return self._watched(child, group, enough)
         finally:
-            process.kill()
-            process.wait()
+            child.stop()
 
     def _job(self, name: str) -> Job:
         mesh, topics, own = self.bench.mesh, self.contract.topics, f"bench.{name}.{secrets.token_hex(4)}"
@@ -124,28 +123,47 @@ class Load:
         registry = mesh.settings.home.registry
         return Job(name, _client(mesh.admin), own, topics.ingress, own, f"{own}.refused", registry, schema)
 
-    def _watched(self, process: subprocess.Popen[bytes], group: str, enough: int) -> Reading:
+    def _watched(self, child: Child, group: str, enough: int) -> Reading:
         """From the first commit seen to the one that completes ``enough``; the same black box for all."""
-        loop, broker = psutil.Process(process.pid), psutil.Process(self.bench.broker)
-        with Admin(self.bench.mesh.admin) as admin:
-            counted = partial(self._committed, admin, group)
-            first = _awaited(process, counted, 1)
+        loop, broker = psutil.Process(child.pid), psutil.Process(self.bench.broker)
+        with _watching(self.bench.mesh.admin, group, self.places) as counted:
+            first = _awaited(child, counted, 1)
             began, loop_began, broker_began = time.monotonic(), _cpu(loop), _cpu(broker)
-            last = _awaited(process, counted, enough)
+            last = _awaited(child, counted, enough)
             wall, cpu, broker_cpu = time.monotonic() - began, _cpu(loop) - loop_began, _cpu(broker) - broker_began
         return Reading(last - first, wall, cpu, broker_cpu)
 
-    def _committed(self, admin: Admin, group: str) -> int:
-        return sum(offset or 0 for offset in admin.committed(group, self.places).values())
+
+@contextmanager
+def _watching(connection: Connection, group: str, places: Sequence[TopicPartition]) -> Iterator[Callable[[], int]]:
+    """How many records a group has committed, asked as a consumer that never joins.
+
+    The administrative client's way to ask crashes the process when the group's coordinator is only just being made.
+    """
+    asked = [ClientTopicPartition(place.topic, place.partition) for place in places]
+    consumer = Consumer(connection.config(group_id=group, isolation_level="read_uncommitted"))
+
+    def counted() -> int:
+        try:
+            return sum(max(0, place.offset) for place in consumer.committed(asked, 5))
+        except KafkaException as caught:
+            if not caught.args[0].retriable() and caught.args[0].name() != "_TIMED_OUT":
+                raise
+            return 0
+
+    try:
+        yield counted
+    finally:
+        consumer.close()
 
 
-def _awaited(process: subprocess.Popen[bytes], counted: Callable[[], int], enough: int) -> int:
+def _awaited(child: Child, counted: Callable[[], int], enough: int) -> int:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while (count := counted()) < enough:
-        if process.poll() is not None:
-            raise SystemExit(f"the measured process ended by itself ({process.returncode})")
+        if child.pid is None:
+            raise child.failure("ended by itself")
         if time.monotonic() > deadline:
-            raise SystemExit(f"only {count:,} of {enough:,} records within {_PATIENCE_SECONDS:g} s")
+            raise child.failure(f"did only {count:,} of {enough:,} records within {_PATIENCE_SECONDS:g} s")
         time.sleep(_WATCH_SECONDS)
     return count
 
@@ -207,6 +225,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--slow", type=int, default=80_000, help="how many of them the serdes loop gets")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args(arguments)
+    # Ended by others, it still has to end what it started.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     measure(options.records, options.slow, options.rounds)
 
 
