@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 from mesh.embedded.folder import DataFolder
 from mesh.embedded.status import status_of
+from tests.support.broker import eventually
 from tests.support.demo import ROOT, Kept, run_demo
 from tests.support.processes import mentioning
 from tests.support.snippets import steps
@@ -86,6 +88,26 @@ def test_a_kept_demo_runs_until_it_is_stopped(kept_demo: Kept) -> None:
 def test_the_story_in_thirty_seconds(kept_demo: Kept) -> None:
     with walking(ROOT, MESH_CONFIG=str(kept_demo.folder / "mesh.yaml")) as walk:
         assert walk.take(steps(ROOT / "README.md", "story")) == 4
+
+
+def test_a_demo_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-m", "mesh", "demo", "--records", "10"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    try:
+        eventually(lambda: mentioning(f"@{tmp_path}/mesh-demo-") or running.poll() is not None, 60)
+        running.terminate()
+        _, told = running.communicate(timeout=90)
+    finally:
+        running.kill()
+        running.wait()
+    assert running.returncode == 130, told
+    assert list(tmp_path.iterdir()) == []
+    assert mentioning(str(tmp_path)) == []
 
 
 def test_outside_a_checkout_it_says_what_to_do(tmp_path: Path) -> None:

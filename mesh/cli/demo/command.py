@@ -31,9 +31,7 @@ _TRACED = "operations.flights"
 @told
 def demo(
     records: Annotated[int | None, typer.Option(min=1, help="Publish at most so many records of each product.")] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the mesh running.")] = False,
     data: Annotated[Path | None, typer.Option(help="Folder of the mesh; else one that is removed again.")] = None,
     project: Annotated[Path, typer.Option(help="Where contracts/ and producers/ are.")] = Path(),

@@ -55,14 +55,30 @@ def staged(project: Path, data: Path | None, *, keep: bool) -> Iterator[Stage]:
     process = _start(stage, keep=keep)
     kept = False
     try:
-        _await_ready(stage, process)
-        yield stage
+        with _ending_as_interrupted():
+            _await_ready(stage, process)
+            yield stage
         kept = keep
     finally:
         if not kept:
             _stop(process)
             if data is None:
                 shutil.rmtree(root, ignore_errors=True)
+
+
+@contextmanager
+def _ending_as_interrupted() -> Iterator[None]:
+    """Take SIGTERM and a closed terminal for Ctrl-C: the mesh is in a session of its own and would outlive them."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _start(stage: Stage, *, keep: bool) -> subprocess.Popen[bytes]:
