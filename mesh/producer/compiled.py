@@ -15,6 +15,8 @@ from functools import cache
 from typing import Any, Final, TypeAlias
 
 from mesh.contract.shape import Array, Enum, Fixed, Map, Primitive, Record, Shape, Union
+from mesh.errors import EncodingRefused
+from mesh.judge.strict import strict
 
 Encode: TypeAlias = Callable[[Any], bytes]
 
@@ -23,8 +25,8 @@ class Unusual(Exception):
     """A value that the compiled encoder leaves to the exact one."""
 
 
-UNUSUAL: Final = (Unusual, KeyError, TypeError, ValueError, OverflowError)
-"""What a compiled encoder raises; none of it says that the record is wrong."""
+UNUSUAL: Final = (Unusual, EncodingRefused, KeyError, TypeError, ValueError, OverflowError)
+"""What a compiled encoder raises; the exact one then says what is wrong, if anything is."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _INT: Final = 1 << 31
@@ -131,10 +133,21 @@ class _Source:
                 self.constants[symbols] = {text: varint(number) for number, text in enumerate(shape.symbols)}
                 lines = [f"{x} = {symbols}[{v}]"]
             case Fixed():
-                lines = [f"if type({v}) is not bytes or len({v}) != {shape.size}: raise Unusual", f"{x} = {v}"]
+                refused = f"if type({v}) is not bytes or len({v}) != {shape.size}: raise Unusual"
+                lines = [*self._plain(shape, v), refused, f"{x} = {v}"]
+            case Primitive() if shape.kind in ("int", "long"):
+                lines = [*self._plain(shape, v), *_number(shape, v, x)]
             case Primitive():
-                lines = _number(shape, v, x) if shape.kind in ("int", "long") else _primitive(shape.kind, v, x)
+                lines = [*self._plain(shape, v), *_primitive(shape.kind, v, x)]
         return lines
+
+    def _plain(self, shape: Primitive | Fixed, v: str) -> list[str]:
+        """Logical types are the exact encoder's business: what they allow, and what Python's own types mean."""
+        if shape.logical is None or _is_instant(shape):
+            return []
+        check = self.name("plain")
+        self.constants[check] = strict(shape)
+        return [f"{v} = {check}({v})"]
 
     def _record(self, shape: Record, v: str, x: str, *, top: bool) -> list[str]:
         absent = {part.name: None for part in shape.fields if part.has_default and _first_null(part.type)}
@@ -206,11 +219,14 @@ _FLAT: Final = {
 
 def _number(shape: Primitive, v: str, x: str) -> list[str]:
     lines = [f"if type({v}) is int: {x} = small({v}) or {shape.kind}_({v})", "else: raise Unusual"]
-    logical = shape.logical.name if shape.logical else ""
-    if shape.kind == "long" and logical in ("timestamp-millis", "timestamp-micros"):
-        moment = f"if type({v}) is datetime: {x} = {logical.removeprefix('timestamp-')}({v})"
-        return [moment, f"el{lines[0]}", lines[1]]
+    if _is_instant(shape):
+        unit = str(shape.logical).removeprefix("timestamp-")
+        return [f"if type({v}) is datetime: {x} = {unit}({v})", f"el{lines[0]}", lines[1]]
     return lines
+
+
+def _is_instant(shape: Primitive | Fixed) -> bool:
+    return shape.kind == "long" and str(shape.logical) in ("timestamp-millis", "timestamp-micros")
 
 
 def _first_null(shape: Shape) -> bool:
