@@ -15,6 +15,7 @@ from typing import IO
 
 from mesh.catalog import Catalog
 from mesh.contract import Contract
+from mesh.embedded import tether
 from mesh.embedded.folder import DataFolder
 from mesh.embedded.platform import answers_http, furnish
 from mesh.embedded.ports import free_ports
@@ -38,9 +39,10 @@ class Program:
         environment = {**os.environ, "MESH_CONFIG": str(self._folder.config)}
         log: IO[bytes]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "mesh", *self._arguments], env=environment, stdout=log, stderr=log
-            )
+            # Tied to this process: a test run that is killed leaves nothing behind.
+            tie = [sys.executable, tether.__file__, str(os.getpid())]
+            command = [*tie, sys.executable, "-m", "mesh", *self._arguments]
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def await_life(self, ready: Callable[[], bool]) -> None:
         """Wait until it is ready; fail with its last words when it ends instead."""
