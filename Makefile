@@ -26,7 +26,7 @@ soak: $(VENV)/.dev ## the long rounds of the fault suite
 	@$(BIN)/python -m pytest -q -m soak $(ARGS)
 
 check: $(VENV)/.dev ## ruff, mypy strict, import arrows, contracts under the standard
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy $(CODE)
 	@$(BIN)/lint-imports
