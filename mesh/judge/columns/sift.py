@@ -1,0 +1,115 @@
+"""A sift that decides most rows in columns and leaves the rest to the sift over rows.
+
+The columns only say which rows are clean: exact bodies with the right key that certainly keep every clause. All others
+go through the rows, so columns can never find a fault that is none, nor tell a reason of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass
+from typing import Final, cast
+
+import numpy as np
+
+from mesh.contract.clauses import Clause
+from mesh.contract.shape import Record
+from mesh.judge.columns.arrays import Bools, flip
+from mesh.judge.columns.column import Column
+from mesh.judge.columns.conditions import Mask, event_time, mask
+from mesh.judge.columns.cursor import Cursor
+from mesh.judge.columns.keys import Keys, key_check
+from mesh.judge.columns.layout import Layout
+from mesh.judge.columns.scene import Scene
+from mesh.judge.columns.wire import Wire
+from mesh.judge.frame import PREFIX
+from mesh.judge.verdict import Batch
+
+Rest = Callable[[Sequence[int], Batch, list["int | None"], list[int]], None]
+
+FEWEST: Final = 96
+"""Below so many rows the rows are faster than setting up columns."""
+# Beyond this many bytes or rows temporaries leave the cache; one record more than the bound may be in a part.
+_MOST_ROWS: Final = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSift:
+    """Judges the rows of one schema, the contract's own; see the module."""
+
+    layout: Layout
+    masks: tuple[Mask, ...]
+    key: Callable[[Cursor, Keys], Bools]
+    times: Callable[[list[Column]], list[int | None]] | None
+    rest: Rest
+    fewest: int = FEWEST
+
+    def __call__(self, rows: Sequence[int], batch: Batch, times: list[int | None], doubtful: list[int]) -> None:
+        """Set the event times of rows that pass, append those that may not."""
+        for begin in range(0, len(rows), _MOST_ROWS):
+            part = rows[begin : begin + _MOST_ROWS]
+            left = self._part(part, batch, times) if len(part) >= self.fewest else part
+            if left:
+                self.rest(left, batch, times, doubtful)
+
+    def _part(self, rows: Sequence[int], batch: Batch, times: list[int | None]) -> Sequence[int]:
+        if len(rows) == len(batch):
+            values, keys = batch.values, batch.keys
+        else:
+            values, keys = [batch.values[row] for row in rows], [batch.keys[row] for row in rows]
+        # A NaN, a float beyond range, the double of an integer: all as in IEEE, and as in Python.
+        with np.errstate(all="ignore"):
+            columns, clean = self._judge(values, keys)
+        _fill(times, rows, clean, self.times(columns) if self.times else None)
+        return [rows[place] for place in np.flatnonzero(flip(clean)).tolist()]
+
+    def _judge(self, values: Sequence[bytes | None], keys: Keys) -> tuple[list[Column], Bools]:
+        wire = Wire(cast("Sequence[bytes]", values), self.layout.room)  # rows of one schema: none is null
+        cursor = Cursor(wire, PREFIX, len(self.layout.slots))
+        self.layout.read(cursor)
+        clean = cursor.done()
+        clean &= self.key(cursor, keys)
+        scene = Scene(cursor.columns, len(values))
+        for holds in self.masks:
+            clean &= holds(scene)
+        if scene.doubt is not None:
+            clean &= flip(scene.doubt)
+        return cursor.columns, clean
+
+
+def compile_columns(
+    record: Record,
+    clauses: Sequence[Clause],
+    key: Sequence[str],
+    prefixes: Set[bytes],
+    time: str | None,
+    rest: Rest,
+    fewest: int = FEWEST,
+) -> ColumnSift:
+    """The sift over columns; raises Unsupported where only rows will do.
+
+    ``prefixes`` are those of keys in the contract's own schema, ``time`` the path of the event time.
+    """
+    layout = Layout.of(record, key)
+    masks = [mask(clause, number, layout) for number, clause in enumerate(clauses)]
+    return ColumnSift(
+        layout,
+        tuple(each for each in masks if each is not None),
+        key_check(record, key, prefixes),
+        event_time(time, layout),
+        rest,
+        fewest,
+    )
+
+
+def _fill(times: list[int | None], rows: Sequence[int], clean: Bools, found: list[int | None] | None) -> None:
+    if found is None:
+        return
+    dirty = np.flatnonzero(flip(clean)).tolist()
+    for place in dirty:
+        found[place] = None
+    if len(rows) == len(times):
+        times[:] = found
+        return
+    for row, time in zip(rows, found, strict=True):
+        times[row] = time
