@@ -33,10 +33,10 @@ _BOUNDS: dict[str, Callable[[Any, Any], Bools]] = {
 _SIZES = (ClauseKind.MIN_LENGTH, ClauseKind.MAX_LENGTH)
 
 
-def mask(clause: Clause, number: int, layout: Layout) -> Mask | None:
+def mask(clause: Clause, number: int, layout: Layout, rules: Rules) -> Mask | None:
     """The mask of a clause, None if every record keeps it; raises Unsupported if columns cannot say it."""
     if clause.expression is not None:
-        return Rules(layout).mask(clause.expression.tree)
+        return rules.mask(clause.expression.tree)
     slot = layout.slots.get(clause.path)
     if slot is None:
         raise Unsupported(f"{clause.path}: not a column")

@@ -8,7 +8,7 @@ from typing import Final, cast
 import numpy as np
 
 from mesh.contract.shape import Record
-from mesh.judge.columns.arrays import Bools, Ints
+from mesh.judge.columns.arrays import Bools, Ints, Unsupported
 from mesh.judge.columns.cursor import Cursor
 from mesh.judge.columns.wire import Wire, same_bytes
 from mesh.judge.conditions import beneath
@@ -20,16 +20,18 @@ _PREFIX_BITS: Final = np.uint64((1 << 8 * PREFIX) - 1)
 
 
 def key_check(record: Record, key: Sequence[str], prefixes: Set[bytes]) -> Callable[[Cursor, Keys], Bools]:
-    """What says which keys are surely those of their records; ``prefixes`` are of keys in the contract's schema."""
+    """What says which keys are surely those of their records; ``prefixes`` are of keys in the contract's schema.
+
+    Raises Unsupported for a key field that may be null.
+    """
     if not key:
         return lambda cursor, keys: np.fromiter((each is None for each in keys), np.bool_, len(keys))
-    parts = {part.name: part.type for part in record.fields}
-    # The index of a union's branch is in the value only.
-    skips = [(name, int(beneath(parts[name])[1])) for name in key]
+    if any(beneath(part.type)[1] for part in record.fields if part.name in key):
+        raise Unsupported("a key that may be null")
 
     def right(cursor: Cursor, keys: Keys) -> Bools:
         wire = _wire(keys)
-        spans = [_span(*cursor.marks[name], skip) for name, skip in skips]
+        spans = [cursor.marks[name] for name in key]
         same = _known(wire, prefixes)
         same &= sum((end - begin for begin, end in spans), np.int64(PREFIX)) == wire.sizes
         at = wire.starts + PREFIX
@@ -47,10 +49,6 @@ def _wire(keys: Keys) -> Wire:
         return Wire(cast("Sequence[bytes]", keys), PREFIX)
     except TypeError:  # some are null, which is rare: looking for them costs more than this
         return Wire([key or b"" for key in keys], PREFIX)
-
-
-def _span(begin: Ints, end: Ints, skip: int) -> tuple[Ints, Ints]:
-    return (begin + skip if skip else begin), end
 
 
 def _known(wire: Wire, prefixes: Set[bytes]) -> Bools:

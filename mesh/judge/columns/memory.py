@@ -9,7 +9,7 @@ import numpy as np
 
 from mesh.judge.columns.arrays import Bools, Ints, Words
 
-_BITS: Final = 13
+_BITS: Final = 15
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT: Final = np.uint64(64 - _BITS)
 

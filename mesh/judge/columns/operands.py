@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, cast
@@ -89,6 +90,8 @@ class Operands(ABC):
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
+        self.uses: Counter[str] = Counter()
+        """How often each operand and condition is asked for, by key."""
 
     @abstractmethod
     def truth(self, node: Node) -> Operand:
@@ -96,6 +99,11 @@ class Operands(ABC):
 
     def operand(self, node: Node) -> Operand:
         """A value; raises Unsupported for what has no form in columns."""
+        found = self._operand(node)
+        self.uses[found.key] += 1
+        return found
+
+    def _operand(self, node: Node) -> Operand:
         match node:
             case Literal():
                 return constant(node.value)

@@ -94,6 +94,7 @@ class Rules(Operands):
                 found = self._text_method(node)
             case _:
                 raise Unsupported(f"{type(node).__name__} at {node.at}")
+        self.uses[found.key] += 1
         return found
 
     def truth(self, node: Node) -> Operand:

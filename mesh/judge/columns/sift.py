@@ -20,6 +20,7 @@ from mesh.judge.columns.conditions import Mask, event_time, mask
 from mesh.judge.columns.cursor import Cursor
 from mesh.judge.columns.keys import Keys, key_check
 from mesh.judge.columns.layout import Layout
+from mesh.judge.columns.rules import Rules
 from mesh.judge.columns.scene import Scene
 from mesh.judge.columns.wire import Wire
 from mesh.judge.frame import PREFIX
@@ -39,6 +40,7 @@ class ColumnSift:
 
     layout: Layout
     masks: tuple[Mask, ...]
+    shared: frozenset[str]
     key: Callable[[Cursor, Keys], Bools]
     times: Callable[[list[Column]], list[int | None]] | None
     rest: Rest
@@ -69,7 +71,7 @@ class ColumnSift:
         self.layout.read(cursor)
         clean = cursor.done()
         clean &= self.key(cursor, keys)
-        scene = Scene(cursor.columns, len(values))
+        scene = Scene(cursor.columns, len(values), self.shared)
         for holds in self.masks:
             clean &= holds(scene)
         if scene.doubt is not None:
@@ -91,10 +93,12 @@ def compile_columns(
     ``prefixes`` are those of keys in the contract's own schema, ``time`` the path of the event time.
     """
     layout = Layout.of(record, key)
-    masks = [mask(clause, number, layout) for number, clause in enumerate(clauses)]
+    rules = Rules(layout)
+    masks = [mask(clause, number, layout, rules) for number, clause in enumerate(clauses)]
     return ColumnSift(
         layout,
         tuple(each for each in masks if each is not None),
+        frozenset(key for key, uses in rules.uses.items() if uses > 1),
         key_check(record, key, prefixes),
         event_time(time, layout),
         rest,

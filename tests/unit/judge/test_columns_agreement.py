@@ -216,3 +216,32 @@ def test_rows_of_a_larger_batch() -> None:
     doubtful: list[int] = []
     pair(name).columns([1, 2, 5], batch, times, doubtful)
     assert (doubtful, times[:3], times[5]) == ([], [-1, 1357035300000, 1357035300000], 1357035300000)
+
+
+def test_key_in_another_order() -> None:
+    head = {"apiVersion": "v3.1.0", "kind": "DataContract", "id": "x", "name": "x", "version": "1.0.0"}
+    topic = [{"property": "topic", "value": {"partitions": 1, "cleanupPolicy": "delete"}}]
+    plain = {"logicalType": "string", "physicalType": "string", "primaryKey": True}
+    properties = [
+        {"name": "a", **plain, "required": True, "primaryKeyPosition": 2},
+        {"name": "b", **plain, "required": True, "primaryKeyPosition": 1},
+        {"name": "c", **plain, "required": True, "primaryKeyPosition": 3},
+    ]
+    schema: dict[str, Any] = {"name": "R", "physicalName": "test.drawn.v1", "physicalType": "topic"}
+    schema |= {"logicalType": "object", "customProperties": topic, "properties": properties}
+    document = {**head, "status": "active", "domain": "test", "schema": [schema]}
+    both = Pair(Contract.parse(json.dumps(document)))
+    records = [{"a": "x", "b": "y" * 9, "c": "z"}, {"a": "", "b": "", "c": "z" * 100}]
+    values, keys = [both.value(record) for record in records], [both.key(record) for record in records]
+    assert both.same(values, keys).doubtful == []
+    assert both.same(values, keys[::-1]).doubtful == [0, 1]
+
+
+@pytest.mark.parametrize("name", sorted(GOOD))
+@pytest.mark.parametrize("octet", [0x00, 0x01, 0x7F, 0x80, 0xFF])
+def test_cursors_that_run_off_the_last_record(name: str, octet: int) -> None:
+    values, keys = good(name)
+    head = values[0][:5]
+    for size in (*range(12), 40, 100, 300):
+        pair(name).same([values[0], head + bytes([octet]) * size], keys[:1] * 2)
+        pair(name).same([head + bytes([octet]) * size], keys[:1])

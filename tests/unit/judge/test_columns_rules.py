@@ -162,6 +162,8 @@ RULES = [
     "double(message.l) == message.d",
     "int(message.d) == message.l",
     "int(message.e) >= 0",
+    "message.i != int(message.j)",
+    "message.d != double(message.e)",
     "message.b",
     "!message.c",
     "message.c || message.b",
