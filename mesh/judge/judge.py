@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from operator import itemgetter
+from typing import Final, cast
 
 from mesh.contract import Contract
 from mesh.contract.avro import canonical_form
 from mesh.errors import ContractInvalid, MalformedBody
+from mesh.judge.columns import Unsupported, compile_columns
 from mesh.judge.frame import PREFIX, fault, prefix, schema_id
 from mesh.judge.keys import KeyJudge
 from mesh.judge.rows import Resolution, RowCodec
@@ -21,6 +23,7 @@ from mesh.types import Finding, Headers, SchemaId
 _RESERVED: Final = "mesh-"
 # What a publisher may say of itself; everything else under the prefix is the platform's word.
 _OPEN: Final = frozenset(("mesh-origin",))
+_HEAD: Final = itemgetter(slice(PREFIX))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +42,14 @@ class Judge:
     them refuse the record. A record may have several.
     """
 
-    def __init__(self, contract: Contract) -> None:
-        """Compile the contract."""
+    def __init__(self, contract: Contract, *, columns: bool = True) -> None:
+        """Compile the contract; without ``columns`` every record is judged by itself, with the same verdicts."""
         self._contract = contract
         self._clauses = Clauses(contract)
         self._keys = KeyJudge(contract)
         self._sift = compile_sift(self._clauses, contract.key_fields, self._keys.current)
+        if columns:
+            self._sift = self._in_columns(self._sift)
         self._canonical = canonical_form(contract.value_schema)
         self._plans: dict[bytes, _Plan] = {}
         self._unreadable: dict[SchemaId, str] = {}
@@ -88,14 +93,17 @@ class Judge:
                 findings[row] = found
         return Verdicts(findings, times)
 
-    def _grouped(self, batch: Batch, doubtful: list[int]) -> Iterator[tuple[_Plan, list[int]]]:
-        groups: defaultdict[bytes, list[int]] = defaultdict(list)
-        for row, (value, headers) in enumerate(zip(batch.values, batch.headers, strict=True)):
-            if value is None or (headers and _reserved(headers)):
-                doubtful.append(row)
-            else:
-                groups[value[:PREFIX]].append(row)
-        for head, rows in groups.items():
+    def _in_columns(self, rows: Sift) -> Sift:
+        clauses, contract = self._clauses, self._contract
+        try:
+            return compile_columns(
+                clauses.record, contract.clauses, contract.key_fields, self._keys.current, contract.event_time, rows
+            )
+        except Unsupported:
+            return rows
+
+    def _grouped(self, batch: Batch, doubtful: list[int]) -> Iterator[tuple[_Plan, Sequence[int]]]:
+        for head, rows in _by_head(batch, doubtful).items():
             plan = self._plans.get(head)
             if plan is None:
                 doubtful.extend(rows)
@@ -155,6 +163,24 @@ class _Refused(Exception):
     def __init__(self, clause: str, reason: str) -> None:
         self.finding = Finding(clause, "", reason)
         super().__init__(reason)
+
+
+def _by_head(batch: Batch, doubtful: list[int]) -> Mapping[bytes, Sequence[int]]:
+    """The rows of each schema; those that need a closer look whatever they hold are doubtful instead."""
+    if not any(batch.headers):
+        try:
+            heads: set[bytes] = set(map(_HEAD, cast("Sequence[bytes]", batch.values)))
+        except TypeError:
+            heads = set()  # a value is null
+        if len(heads) == 1:
+            return {heads.pop(): range(len(batch))}
+    groups: defaultdict[bytes, list[int]] = defaultdict(list)
+    for row, (value, headers) in enumerate(zip(batch.values, batch.headers, strict=True)):
+        if value is None or (headers and _reserved(headers)):
+            doubtful.append(row)
+        else:
+            groups[value[:PREFIX]].append(row)
+    return groups
 
 
 def _reserved(headers: Headers) -> list[str]:
