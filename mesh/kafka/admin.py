@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicCollection
+from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicCollection
 from confluent_kafka import TopicPartition as ClientTopicPartition
 from confluent_kafka.admin import (
     AdminClient,
@@ -55,6 +55,7 @@ class Admin(SecurityAdmin):
         self.connection = connection
         self.diagnosis = Diagnosis(connection)
         self.client = AdminClient(connection.config() | self.diagnosis.config())
+        self._observers: dict[str, Consumer] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -62,6 +63,12 @@ class Admin(SecurityAdmin):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        while self._observers:
+            self._observers.popitem()[1].close()
         self.client.poll(0)
 
     def cluster_id(self) -> str:
@@ -161,13 +168,22 @@ class Admin(SecurityAdmin):
     def committed(self, group: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int | None]:
         """The offsets a group has committed; None where it has none. Waits for open transactions to settle."""
         asked = [ClientTopicPartition(tp.topic, tp.partition) for tp in partitions]
-        request = [ConsumerGroupTopicPartitions(group, asked or None)]
         with self.diagnosis.translated(f"read the offsets of group {group}"):
-            futures = self.client.list_consumer_group_offsets(
-                request, require_stable=True, request_timeout=REQUEST_SECONDS
-            )
-            answers = self._result(futures[group]).topic_partitions
+            answers = self._observer(group).committed(asked, REQUEST_SECONDS) if asked else []
         return {TopicPartition(tp.topic, tp.partition): tp.offset if tp.offset >= 0 else None for tp in answers}
+
+    def _observer(self, group: str) -> Consumer:
+        """A consumer that names the group and never joins it.
+
+        The client's own call for this (``list_consumer_group_offsets``) ends the process with a segmentation fault
+        when the group's coordinator is only just being made.
+        """
+        if group not in self._observers:
+            settings = self.connection.config(
+                group_id=group, enable_auto_commit=False, isolation_level="read_committed"
+            )
+            self._observers[group] = Consumer(settings | self.diagnosis.config())
+        return self._observers[group]
 
 
 def _state(described: Any, config: Mapping[str, str]) -> TopicState:
