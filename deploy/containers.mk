@@ -18,4 +18,4 @@ test-containers: export TESTCONTAINERS_HOST_OVERRIDE ?= 127.0.0.1
 test-containers: $(VENV)/.dev ## the broker suite on testcontainers, and deploy/compose.yaml
 	@PYTHON=$(PYTHON) deploy/engine.sh up
 	@trap 'deploy/engine.sh down' EXIT; \
-	PYTHON=$(BIN)/python deploy/images.sh && $(BIN)/python -m pytest -q -rAP -m containers tests/containers $(ARGS)
+	PYTHON=$(BIN)/python deploy/images.sh && $(BIN)/python -m pytest -q -rP -m containers tests/containers $(ARGS)
