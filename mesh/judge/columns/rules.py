@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -21,45 +21,19 @@ from mesh.contract.expression_tree import (
     Unary,
 )
 from mesh.judge.columns.arrays import Bools, Unsupported, flip
-from mesh.judge.columns.column import Column, Symbol, Test, Text
-from mesh.judge.columns.memory import Memory
-from mesh.judge.columns.operands import Got, Operand, Operands, fits, join
+from mesh.judge.columns.column import Test
+from mesh.judge.columns.comparisons import ORDERS, asking, equality, numbers, ordered, same
+from mesh.judge.columns.operands import Operands
+from mesh.judge.columns.outcomes import Condition, Outcome, as_condition, guarded, negation, null_test
 from mesh.judge.columns.scene import Scene
-from mesh.judge.columns.wire import same_bytes
+from mesh.judge.columns.values import Got, Operand
 
-_EXACT: Final = 1 << 53
 _TEXTS: Final[dict[str, Callable[[str, str], bool]]] = {
     "startsWith": lambda text, part: text.startswith(part),
     "endsWith": lambda text, part: text.endswith(part),
     "contains": lambda text, part: part in text,
 }
-_ORDERS: Final[dict[str, Callable[[Any, Any], Any]]] = {
-    "<": lambda left, right: left < right,
-    "<=": lambda left, right: left <= right,
-    ">": lambda left, right: left > right,
-    ">=": lambda left, right: left >= right,
-    "==": lambda left, right: left == right,
-    "!=": lambda left, right: left != right,
-}
 _TURNED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
-
-
-class Outcome(NamedTuple):
-    """A condition per row: certainly true, and not certainly false; the same array where it cannot be an error."""
-
-    yes: Bools
-    maybe: Bools
-
-
-class Condition(NamedTuple):
-    """What computes an outcome; conditions of one key are the same."""
-
-    key: str
-    run: Callable[[Scene], Outcome]
-
-    def of(self, scene: Scene) -> Outcome:
-        """The outcome, computed once per batch."""
-        return scene.once(self.key, lambda: self.run(scene))
 
 
 class Rules(Operands):
@@ -74,14 +48,14 @@ class Rules(Operands):
         """A condition."""
         match node:
             case Literal(value=bool() as always):
-                found = Condition(str(always), lambda scene: _guarded(scene.all if always else flip(scene.all), None))
+                found = Condition(str(always), lambda scene: guarded(scene.all if always else flip(scene.all), None))
             case Select():
-                found = _as_condition(self.field(node.operand, node.field))
+                found = as_condition(self.field(node.operand, node.field))
             case Logic():
                 found = self._logic(node)
             case Unary(operator="!"):
                 inner = self.condition(node.operand)
-                found = Condition(f"!{inner.key}", lambda scene: _negation(inner.of(scene)))
+                found = Condition(f"!{inner.key}", lambda scene: negation(inner.of(scene)))
             case Binary(operator="==" | "!=" | "<" | "<=" | ">" | ">="):
                 found = self._comparison(node)
             case Binary(operator="in"):
@@ -89,7 +63,7 @@ class Rules(Operands):
             case Conditional():
                 found = self._choice(node)
             case Has():
-                found = _null(self.field(node.operand, node.field), "!=")
+                found = null_test(self.field(node.operand, node.field), "!=")
             case Call() if node.function in (*_TEXTS, "matches"):
                 found = self._text_method(node)
             case _:
@@ -141,20 +115,20 @@ class Rules(Operands):
             raise Unsupported("two constants")
         if left.is_constant:
             left, right, operator = right, left, _TURNED[operator]
-        equality = operator in ("==", "!=")
+        equal = operator in ("==", "!=")
         if right.kind == "null" or left.kind == "null":
-            return _null(left if right.kind == "null" else right, operator)
+            return null_test(left if right.kind == "null" else right, operator)
         if {left.kind, right.kind} <= {"int", "double"}:
-            compare = _numbers(left, right, operator)
+            compare = numbers(left, right, operator)
         elif right.is_constant and left.kind in ("string", "symbol") and isinstance(right.constant, str):
-            order, text = _ORDERS[operator], right.constant
-            compare = _asking(left, lambda value: bool(order(value, text)))
-        elif equality and left.kind == right.kind and left.kind in ("string", "bool", "symbol"):
-            compare = _same(left, right, operator)
+            order, text = ORDERS[operator], right.constant
+            compare = asking(left, lambda value: bool(order(value, text)))
+        elif equal and left.kind == right.kind and left.kind in ("string", "bool", "symbol"):
+            compare = same(left, right, operator)
         else:
             raise Unsupported(f"{left.kind} {operator} {right.kind}")
         key = f"({left.key} {operator} {right.key})"
-        return Condition(key, _with_nulls(left, right, compare, operator) if equality else _sure(left, right, compare))
+        return Condition(key, equality(left, right, compare, operator) if equal else ordered(left, right, compare))
 
     def _membership(self, node: Binary) -> Condition:
         left = self.operand(node.left)
@@ -171,10 +145,10 @@ class Rules(Operands):
         ):
             raise Unsupported("in, but not an integer or a text in a list of constants")
         if left.kind == "int":
-            numbers = np.array(sorted(cast("set[int]", constants - {None})), np.int64)
-            held: Callable[[Scene, Any], Bools] = lambda _, values: np.isin(values, numbers)  # noqa: E731
+            wanted_numbers = np.array(sorted(cast("set[int]", constants - {None})), np.int64)
+            held: Callable[[Scene, Any], Bools] = lambda _, values: np.isin(values, wanted_numbers)  # noqa: E731
         else:
-            asked = _asking(left, lambda value: value in constants)
+            asked = asking(left, lambda value: value in constants)
             held = lambda scene, values: asked(scene, values, None)  # noqa: E731
         has_null = None in constants
 
@@ -183,7 +157,7 @@ class Rules(Operands):
             holds = held(scene, got.values)
             if got.null is not None:
                 holds = holds | got.null if has_null else holds & flip(got.null)
-            return _guarded(holds, got.error)
+            return guarded(holds, got.error)
 
         return Condition(f"({left.key} in {sorted(map(repr, constants))})", run)
 
@@ -200,119 +174,10 @@ class Rules(Operands):
         else:
             method = _TEXTS[node.function]
             test = lambda value: method(value, text)  # noqa: E731
-        held = _asking(target, test)
+        held = asking(target, test)
 
         def run(scene: Scene) -> Outcome:
             got = target.sure(scene)
-            return _guarded(held(scene, got.values, None), got.error)
+            return guarded(held(scene, got.values, None), got.error)
 
         return Condition(f"{target.key}.{node.function}({text!r})", run)
-
-
-Compare = Callable[[Scene, Any, Any], Bools]
-
-
-def _negation(outcome: Outcome) -> Outcome:
-    if outcome.yes is outcome.maybe:
-        flipped = flip(outcome.yes)
-        return Outcome(flipped, flipped)
-    return Outcome(flip(outcome.maybe), flip(outcome.yes))
-
-
-def _guarded(holds: Bools, error: Bools | None) -> Outcome:
-    return Outcome(holds, holds) if error is None else Outcome(holds & flip(error), holds | error)
-
-
-def _as_condition(value: Operand) -> Condition:
-    if value.kind != "bool":
-        raise Unsupported("a condition that is neither true nor false")
-
-    def run(scene: Scene) -> Outcome:
-        got = value.sure(scene)
-        return _guarded(got.values, got.error)
-
-    return Condition(f"is {value.key}", run)
-
-
-def _null(operand: Operand, operator: str) -> Condition:
-    if operator not in ("==", "!=") or operand.is_constant:
-        raise Unsupported("null, compared otherwise than with a column by == and !=")
-
-    def run(scene: Scene) -> Outcome:
-        got = operand.of(scene)
-        null = flip(scene.all) if got.null is None else got.null
-        return _guarded(null if operator == "==" else flip(null), got.error)
-
-    return Condition(f"({operand.key} {operator} null)", run)
-
-
-def _sure(left: Operand, right: Operand, compare: Compare) -> Callable[[Scene], Outcome]:
-    def run(scene: Scene) -> Outcome:
-        a, b = left.sure(scene), right.sure(scene)
-        return _guarded(compare(scene, a.values, b.values), join(a.error, b.error))
-
-    return run
-
-
-def _with_nulls(left: Operand, right: Operand, compare: Compare, operator: str) -> Callable[[Scene], Outcome]:
-    # Equality never fails: null equals null and nothing else.
-    def run(scene: Scene) -> Outcome:
-        a, b = left.of(scene), right.of(scene)
-        holds = compare(scene, a.values, b.values)
-        some = join(a.null, b.null)
-        if some is not None:
-            holds = holds & flip(some) if operator == "==" else holds | some
-        if a.null is not None and b.null is not None:
-            both = a.null & b.null
-            holds = holds | both if operator == "==" else holds & flip(both)
-        return _guarded(holds, join(a.error, b.error))
-
-    return run
-
-
-def _numbers(left: Operand, right: Operand, operator: str) -> Compare:
-    order = _ORDERS[operator]
-    if left.kind == right.kind:
-        return lambda scene, a, b: order(a, b)
-    for side in (left, right):
-        if side.is_constant and side.kind == "int" and not fits(side.constant):
-            raise Unsupported("an integer that no double holds")
-    wide = [number for number, side in enumerate((left, right)) if side.kind == "int" and side.reach > _EXACT]
-
-    def compare(scene: Scene, a: Any, b: Any) -> Bools:
-        for number in wide:
-            values = (a, b)[number]
-            if not isinstance(values, int):
-                scene.doubtful((values > _EXACT) | (values < -_EXACT))
-        return cast(Bools, order(a, b))
-
-    return compare
-
-
-def _asking(operand: Operand, test: Test) -> Compare:
-    """A test of texts; the column stands in the place of its values."""
-    memory = Memory()
-
-    def held(scene: Scene, values: Any, _: Any) -> Bools:
-        return cast("Text | Symbol", values).ask(test, memory)
-
-    return held
-
-
-def _same(left: Operand, right: Operand, operator: str) -> Compare:
-    def compare(scene: Scene, a: Any, b: Any) -> Bools:
-        same = _equal(a, b)
-        return same if operator == "==" else flip(same)
-
-    if left.kind == "symbol" and left.symbols != right.symbols:
-        raise Unsupported("symbols of two enums")
-    return compare
-
-
-def _equal(a: Any, b: Any) -> Bools:
-    if isinstance(a, Text):
-        alike: Bools = a.sizes == b.sizes
-        return alike & same_bytes(a.wire, a.starts, b.wire, b.starts, np.where(alike, a.sizes, 0))
-    if isinstance(a, Column):
-        return cast(Bools, cast(Symbol, a).values == cast(Symbol, b).values)
-    return cast(Bools, a == b)
