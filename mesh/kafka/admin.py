@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from uuid import UUID
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicCollection
@@ -28,7 +29,8 @@ from mesh.kafka.security import SecurityAdmin
 from mesh.kafka.translation import Diagnosis
 from mesh.types import TopicPartition
 
-T = TypeVar("T")
+_STALE = {"FENCED_LEADER_EPOCH", "UNKNOWN_LEADER_EPOCH", "NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"}
+_RENEW_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +163,21 @@ class Admin(SecurityAdmin):
         if not asked:
             return {}
         isolation = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
+        deadline = time.monotonic() + REQUEST_SECONDS
         with self.diagnosis.translated("list offsets"):
-            futures = self.client.list_offsets(asked, isolation_level=isolation, request_timeout=REQUEST_SECONDS)
-            return {TopicPartition(tp.topic, tp.partition): self._result(f).offset for tp, f in futures.items()}
+            while True:
+                futures = self.client.list_offsets(asked, isolation_level=isolation, request_timeout=REQUEST_SECONDS)
+                try:
+                    return {TopicPartition(tp.topic, tp.partition): self._result(f).offset for tp, f in futures.items()}
+                except KafkaException as caught:
+                    if caught.args[0].name() not in _STALE or time.monotonic() > deadline:
+                        raise
+                self._renew_metadata()
+
+    def _renew_metadata(self) -> None:
+        # After a broker has restarted, this client would go on asking with the leader epoch it once learned, for ever.
+        time.sleep(_RENEW_SECONDS)
+        self.client.list_topics(timeout=REQUEST_SECONDS)
 
     def committed(self, group: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int | None]:
         """The offsets a group has committed; None where it has none. Waits for open transactions to settle."""
