@@ -53,7 +53,7 @@ _NOTES: Final = (
     "every loop is one process with four partitions; clocks run from its first commit to its last",
     "the gate also writes lineage, proves its offsets and marks refusals with their findings; the others do not",
     "serdes is AvroDeserializer and AvroSerializer: it re-encodes what it forwards",
-    "targets are those of the column engine, which is still to come",
+    "targets are those the column engine is to reach",
 )
 _LOOPS: Final = {PASS: "pass-through", ROWS: "fastavro-once", SERDES: "serdes"}
 _GROUP: Final = "_mesh.gate.default"

@@ -36,7 +36,7 @@ _NOTES: Final = (
     "the judge also checks keys, reserved headers and that every body is exact; the others do not",
     "celpy evaluates only the contract's CEL rules, on a small sample; its other clauses are left out",
     "ratios are of CPU time: one thread, on cores shared with other programs",
-    "targets are those of the column engine, which is still to come",
+    "targets are those the column engine is to reach",
 )
 
 # celpy does not compare a number with null, which CEL's definition does and the contract's rules need.
