@@ -18,6 +18,8 @@ from mesh.types import TopicPartition
 logger = logging.getLogger(__name__)
 
 SESSION_MS = 6_000
+# A batch that unpacks to more is not read at all: a few kilobytes of zeros would otherwise cost the client's 100 MB.
+_MOST_BYTES = 32 * 1024 * 1024
 _UNREADABLE = {"_BAD_MSG", "_BAD_COMPRESSION", "CORRUPT_MESSAGE", "INVALID_MSG", "_UNSUPPORTED_FEATURE"}
 _EXPIRED = {"_AUTO_OFFSET_RESET", "OFFSET_OUT_OF_RANGE"}
 _FATAL = {
@@ -69,6 +71,8 @@ class Intake:
             session_timeout_ms=SESSION_MS,
             heartbeat_interval_ms=SESSION_MS // 4,
             fetch_wait_max_ms=50,
+            fetch_max_bytes=_MOST_BYTES // 2,
+            receive_message_max_bytes=_MOST_BYTES,
             queued_min_messages=50_000,
             queued_max_messages_kbytes=64 * 1024,
             check_crcs=True,

@@ -23,8 +23,8 @@ from tests.support.writing import Framing
 pytestmark = pytest.mark.broker
 
 # Zeros that a few kilobytes of zstd carry past every limit on sizes. A broker has to unpack them to refuse them, so a
-# bomb near the size of its heap would be an attack on the test's own broker.
-BOMB = 40_000_000
+# bomb near the size of its heap takes the broker itself down: every later test on it fails.
+BOMB = 12_000_000
 
 Record = tuple[bytes | None, bytes | None, Headers]
 
@@ -250,7 +250,7 @@ def tally_version(mesh: RunningMesh, contract: Contract, tally: Tally) -> str:
     return decode_manifest(last.value() or b"").basis.contract_version
 
 
-@pytest.mark.parametrize(("size", "clause"), [(40_000_000, "record.unforwardable"), (150_000_000, "record.unreadable")])
+@pytest.mark.parametrize(("size", "clause"), [(12_000_000, "record.unforwardable"), (40_000_000, "record.unreadable")])
 def test_what_cannot_be_forwarded_or_fetched_becomes_a_stub_and_the_rest_goes_on(
     mesh: RunningMesh, size: int, clause: str
 ) -> None:

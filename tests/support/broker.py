@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from mesh.embedded.jars import JarCache, locked_jars
-from mesh.embedded.kafka import EmbeddedKafka
+from mesh.embedded.kafka import EmbeddedKafka, KafkaOptions
 from mesh.kafka import Admin, Connection, verify_credentials
 
 
@@ -68,4 +68,4 @@ def running_broker() -> Iterator[Broker]:
 def embedded_kafka(folder: Path) -> EmbeddedKafka:
     """A cluster of one node in ``folder``, not yet started."""
     jars = JarCache.of_environment().provide(locked_jars())
-    return EmbeddedKafka(folder, jars, secrets.token_urlsafe(16))
+    return EmbeddedKafka(folder, jars, secrets.token_urlsafe(16), KafkaOptions(heap_mib=1024))
