@@ -11,6 +11,8 @@ python="${PYTHON:-.venv/bin/python}"
 
 say() { echo "images: $*" >&2; }
 die() { say "$*"; exit 1; }
+# The old builder calls itself deprecated at every run, so what a build says is shown when it fails.
+build() { docker build --quiet "$@" >"$context/build.log" 2>&1 || { tail -n 20 "$context/build.log" >&2; die "the build failed"; }; }
 here_or_public() { docker image inspect "$1" >/dev/null 2>&1 || docker pull --quiet "$1" >/dev/null 2>&1; }
 
 base_image() {
@@ -33,7 +35,7 @@ kafka_image() {
     base_image
     "$python" deploy/kafka/jars.py "$context/kafka/libs"
     cp -r deploy/kafka/image/. "$context/kafka/"
-    docker build --quiet --file deploy/kafka/Dockerfile --tag "$kafka" "$context/kafka" >/dev/null
+    build --file deploy/kafka/Dockerfile --tag "$kafka" "$context/kafka"
 }
 
 # The image's Python is not this machine's, so wheels are asked for by the image's version and architecture.
@@ -56,8 +58,8 @@ mesh_images() {
     rm -rf "$context/mesh/producers"
     cp -r producers "$context/mesh/producers"
     for target in mesh:mesh-backbone producers:mesh-producers; do
-        docker build --quiet --file deploy/Dockerfile --target "${target%%:*}" \
-            --tag "${target##*:}:$version" --tag "${target##*:}:latest" "$context/mesh" >/dev/null
+        build --file deploy/Dockerfile --target "${target%%:*}" \
+            --tag "${target##*:}:$version" --tag "${target##*:}:latest" "$context/mesh"
     done
 }
 

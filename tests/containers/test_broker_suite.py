@@ -32,9 +32,9 @@ def _files() -> list[str]:
     ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def environment() -> Iterator[Mapping[str, str]]:
-    """Points tests at a broker in a container."""
+    """Points tests at a broker in a container, a new one for each file: what others left there slows a gate down."""
     with running_container() as kafka:
         assert verify_credentials(kafka.admin)
         yield {
@@ -47,7 +47,7 @@ def environment() -> Iterator[Mapping[str, str]]:
 
 @pytest.mark.parametrize("file", _files())
 def test_a_file_of_the_suite_passes(file: str, environment: Mapping[str, str], tmp_path: Path) -> None:
-    """Each in a process of its own, as in `make test`: with its own registry and gate, all on one broker."""
+    """Each in a process of its own with its own registry and gate, so that one cannot spoil another."""
     report = tmp_path / "report.xml"
     options = ("-q", "-m", "broker and not soak", "-p", "no:cacheprovider", f"--junitxml={report}")
     command = [sys.executable, "-m", "pytest", *options, file]
