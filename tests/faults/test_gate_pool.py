@@ -29,6 +29,14 @@ def contract(mesh: RunningMesh) -> Contract:
 
 
 @pytest.fixture
+def wide(mesh: RunningMesh) -> Contract:
+    """Many partitions: a balanced pool may well leave three of one product where they were."""
+    contract = Draft(product=f"p{secrets.token_hex(4)}.readings", topic={"partitions": 12}).contract()
+    mesh.apply(contract)
+    return contract
+
+
+@pytest.fixture
 def second(mesh: RunningMesh) -> Iterator[Program]:
     """Another gate of the session's pool."""
     program = Program(mesh.folder, "gate", "run", "--ordinal", "1")
@@ -54,7 +62,8 @@ def gates_at_work(mesh: RunningMesh, contract: Contract) -> set[str]:
     return found
 
 
-def test_gates_join_and_leave_a_pool(mesh: RunningMesh, contract: Contract, second: Program) -> None:
+def test_gates_join_and_leave_a_pool(mesh: RunningMesh, wide: Contract, second: Program) -> None:
+    contract = wide
     fill(mesh, contract, 0, 3_000)
     second.start()
     sent = 3_000
