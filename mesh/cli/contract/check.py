@@ -1,4 +1,4 @@
-"""``mesh contract``: check documents and print what is derived from them."""
+"""``mesh contract check``: documents against the standard, the lint and their own rules."""
 
 from __future__ import annotations
 
@@ -11,14 +11,9 @@ from mesh.cli.console import emit, emit_json, note, stderr, told
 from mesh.contract import Contract
 from mesh.errors import ContractInvalid, NotFound
 
-app = typer.Typer(no_args_is_help=True, help="Check contracts and export what is derived from them.")
-export = typer.Typer(no_args_is_help=True, help="Print a contract in another form.")
-app.add_typer(export, name="export")
-
 SUFFIX = ".odcs.yaml"
 
 
-@app.command("check")
 @told
 def check(
     paths: Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER...", help="ODCS documents, or folders of them.")],
@@ -39,17 +34,6 @@ def check(
         stderr().print(f"{len(found)} problem(s) in {bad} of {len(files)} contract(s)", markup=False, style="red")
         raise typer.Exit(ContractInvalid.exit_code)
     note(f"{len(files)} contract(s) checked, nothing wrong")
-
-
-@export.command("avro")
-@told
-def avro(
-    file: Annotated[Path, typer.Argument(help="An ODCS document.")],
-    key: Annotated[bool, typer.Option("--key", help="The schema of the keys, not of the values.")] = False,
-) -> None:
-    """Print the Avro schema derived from a document."""
-    contract = Contract.read(file)
-    emit_json(contract.key_schema if key else contract.value_schema)
 
 
 def _documents(path: Path) -> list[Path]:

@@ -1,0 +1,12 @@
+"""The ``mesh contract`` group: what can be done with documents, most of it without any broker."""
+
+from __future__ import annotations
+
+import typer
+
+from mesh.cli.contract import export
+from mesh.cli.contract.check import check
+
+app = typer.Typer(no_args_is_help=True, help="Check contracts and export what is derived from them.")
+app.command()(check)
+app.add_typer(export.app, name="export")
