@@ -27,6 +27,7 @@ from mesh.registry.records import Mark, SchemaVersion
 from mesh.registry.server import listen, verifier
 from mesh.types import TopicPartition
 from tests.support.broker import Broker, eventually
+from tests.support.mesh import RunningMesh
 from tests.support.registry import DOMAIN, PLATFORM, served
 
 pytestmark = pytest.mark.broker
@@ -214,9 +215,9 @@ class TestTheCommand:
     """``mesh registry serve`` as the supervisor runs it."""
 
     @pytest.fixture
-    def environment(self, kafka: Broker, topic: str, tmp_path: Path) -> dict[str, str]:
-        connection = kafka.connection(IDENTITY)
-        grant(kafka, IDENTITY, topic)
+    def environment(self, mesh: RunningMesh, topic: str, tmp_path: Path) -> dict[str, str]:
+        connection = mesh.connection(IDENTITY)
+        grant(mesh.kafka, IDENTITY, topic)
         cluster = {
             "bootstrap": connection.bootstrap,
             "registry": "http://127.0.0.1:0",
