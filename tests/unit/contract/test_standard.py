@@ -116,7 +116,7 @@ def test_a_property_is_told_apart(entry: str, expected: str) -> None:
     [
         ({"kind": "DataProduct"}, "d.yaml:2: kind: kind is 'DataProduct'; a contract is an ODCS document"),
         ({"kind": ""}, "d.yaml:1: kind: kind is missing"),
-        ({"apiVersion": "v3.2.0"}, "d.yaml:1: apiVersion: apiVersion is 'v3.2.0'; write apiVersion: v3.1.0"),
+        ({"apiVersion": "v3.3.0"}, "d.yaml:1: apiVersion: apiVersion is 'v3.3.0'; write apiVersion: v3.1.0"),
         ({"apiVersion": "v2.2.2"}, "d.yaml:1: apiVersion: apiVersion is 'v2.2.2'"),
     ],
 )
@@ -132,6 +132,45 @@ def test_other_standards_are_named() -> None:
     assert "Data Contract Specification" in told("dataContractSpecification: 1.1.0\n")[0]
 
 
-def test_the_schema_is_the_official_one_unchanged() -> None:
-    data = resources.files("mesh.contract").joinpath("standards", "odcs-json-schema-v3.1.0.json").read_bytes()
-    assert hashlib.sha256(data).hexdigest() == "1a35de14c688b400fef306564f66e2af3304f057cd5cd6e7b847c1a8bf252c5b"
+@pytest.mark.parametrize(
+    ("version", "digest"),
+    [
+        ("v3.1.0", "1a35de14c688b400fef306564f66e2af3304f057cd5cd6e7b847c1a8bf252c5b"),
+        ("v3.2.0", "4b530540c9182db45ad879867d9c83a92feefc7c2d911b4b56338b0328070d7c"),
+    ],
+)
+def test_the_schema_is_the_official_one_unchanged(version: str, digest: str) -> None:
+    data = resources.files("mesh.contract").joinpath("standards", f"odcs-json-schema-{version}.json").read_bytes()
+    assert hashlib.sha256(data).hexdigest() == digest
+
+
+NEWER = HEAD.replace("v3.1.0", "v3.2.0")
+NEWS = """slaProperties:
+- {property: latency, value: 5, customProperties: [{property: a, value: 1, vendor: v}]}
+context: {instructions: Ask the desk.}
+schema:
+- name: a
+  deprecated: true
+  synonyms: [{synonym: b}]
+  properties:
+  - {name: c, logicalType: string, enum: [{value: X, label: An X}], semanticType: dimension}
+  - {name: d, logicalType: map, map: {key: {logicalType: string}, value: {logicalType: integer}}}
+"""
+
+
+def test_what_came_with_3_2_passes_there_and_is_told_apart_in_3_1() -> None:
+    assert told(NEWER + NEWS) == []
+    refused = told(HEAD + NEWS)
+    assert any("logicalType" in each and '"map" is not one of' in each for each in refused)
+    assert any("schema[0].deprecated" in each and "it came with v3.2.0" in each for each in refused)
+    assert any("properties[0].enum" in each and "v3.1.0 says it as a quality item" in each for each in refused)
+
+
+def test_a_3_2_document_needs_its_status_and_is_not_told_of_maps_where_a_type_is_missing() -> None:
+    assert told(NEWER.replace("status: active\n", "")) == ["d.yaml:1: status is missing"]
+    assert told(NEWER + "schema:\n- name: a\n  properties:\n  - {name: b}\n") == []
+    assert told(NEWER + "schema:\n- name: a\n  properties:\n  - {name: b, nullable: true}\n") == [
+        "d.yaml:9: schema[0].properties[0].nullable: the standard knows no key 'nullable' in schema[0].properties[0]; "
+        "write required: true or false"
+    ]
+    assert "map is missing" in told(NEWER + "schema:\n- {name: a, properties: [{name: b, logicalType: map}]}\n")[0]
