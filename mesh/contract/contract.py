@@ -12,7 +12,7 @@ from typing import Any
 from mesh.contract import avro
 from mesh.contract.avro import AvroSchema
 from mesh.contract.clauses import Clause, SetRule
-from mesh.contract.document import Document
+from mesh.contract.document import Document, Problems
 from mesh.contract.fields import Field
 from mesh.contract.reading import Promise, read_promise
 from mesh.contract.roles import Role
@@ -47,7 +47,12 @@ class Contract:
     @classmethod
     def of(cls, document: Document) -> Contract:
         """The contract a document makes; raises ContractInvalid."""
-        problems = check(document)
+        return cls.examined(document, Problems(document))
+
+    @classmethod
+    def examined(cls, document: Document, problems: Problems) -> Contract:
+        """As ``of``; everything found, warnings too, goes to ``problems``."""
+        problems.take(check(document))
         problems.settle()
         promise = read_promise(document, problems)
         problems.settle()

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from mesh.contract.remark import Group, Remark, Severity
 from mesh.errors import ContractInvalid, UsageError
 
 Place = tuple[str | int, ...]
@@ -111,27 +112,52 @@ class _Dumper(yaml.SafeDumper):
 
 
 class Problems:
-    """What is wrong with one document, gathered so that people see all of it at once."""
+    """What is found about one document, gathered so that people see all of it at once; warnings refuse nothing."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self._found: list[tuple[int, str]] = []
+        self._found: list[Remark] = []
+        self._group = Group.STANDARD
 
-    def add(self, place: Place, text: str) -> None:
-        """Note a problem at a path."""
-        entry = (self.document.line(place), self.document.problem(place, text))
-        if entry not in self._found:
+    def within(self, group: Group) -> Problems:
+        """The same list for another group of checks."""
+        other = Problems(self.document)
+        other._found, other._group = self._found, group
+        return other
+
+    def add(self, place: Place, text: str, rule: str = "") -> None:
+        """Note a problem at a path; ``rule`` is the clause it is about."""
+        self._note(place, text, rule, Severity.ERROR)
+
+    def warn(self, place: Place, text: str, rule: str = "") -> None:
+        """Note what is worth saying but refuses nothing."""
+        self._note(place, text, rule, Severity.WARNING)
+
+    def take(self, other: Problems) -> None:
+        """Note what another list of the same document holds."""
+        self._found += other._found
+
+    def _note(self, place: Place, text: str, rule: str, severity: Severity) -> None:
+        document = self.document
+        where = written(place)
+        entry = Remark(document.file, document.line(place), where, self._group, text, severity, rule)
+        if not any(str(entry) == str(found) for found in self._found):
             self._found.append(entry)
 
+    @property
+    def remarks(self) -> list[Remark]:
+        """Everything noted, in the order of lines."""
+        return sorted(self._found, key=lambda remark: remark.line)
+
     def __len__(self) -> int:
-        return len(self._found)
+        return sum(remark.refuses for remark in self._found)
 
     def __iter__(self) -> Iterator[str]:
-        return (text for _, text in sorted(self._found, key=lambda entry: entry[0]))
+        return (str(remark) for remark in self.remarks if remark.refuses)
 
     def settle(self) -> None:
-        """Raise ContractInvalid with everything noted, in the order of lines; do nothing if there is nothing."""
-        if self._found:
+        """Raise ContractInvalid with every problem, in the order of lines; do nothing if there is none."""
+        if len(self):
             raise ContractInvalid(list(self))
 
 

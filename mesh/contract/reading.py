@@ -14,6 +14,7 @@ from mesh.contract.clauses import Rules
 from mesh.contract.derive import RecordName, derive_key, derive_value
 from mesh.contract.document import Document, Place, Problems
 from mesh.contract.fields import AVRO_NAME, Field, custom, custom_place, read_fields
+from mesh.contract.remark import Group
 from mesh.contract.roles import Role, read_roles
 from mesh.contract.rules import read_rules
 from mesh.contract.topic import TopicSettings, read_topic
@@ -58,7 +59,7 @@ class Promise:
 
 def read_promise(document: Document, problems: Problems) -> Promise:
     """Read a document that keeps the standard; raises ContractInvalid with everything else that is wrong."""
-    source = document.source
+    source, problems = document.source, problems.within(Group.LINT)
     records = source.get("schema", [])
     if len(records) != 1:
         problems.add(
@@ -86,7 +87,7 @@ def read_promise(document: Document, problems: Problems) -> Promise:
         event_time=reading.event_time(source.get("slaProperties", ())),
         value_schema=value_schema,
         key_schema=key_schema,
-        rules=read_rules(fields, record, _RECORD, problems),
+        rules=read_rules(fields, record, _RECORD, problems.within(Group.RULES)),
         settings=settings,
         compatibility=compatibility,
         roles=roles,
@@ -242,14 +243,14 @@ def _check_schemas(promise: Promise, problems: Problems) -> None:
     for text in unsafe:
         problems.add(_place_of(text, promise.fields), text)
     if not unsafe:
-        _check_expressions(promise, problems)
+        _check_expressions(promise, problems.within(Group.RULES))
 
 
 def _check_expressions(promise: Promise, problems: Problems) -> None:
     for clause in promise.rules.clauses:
         if clause.expression:
             for text in clause.expression.check(promise.value_schema):
-                problems.add(promise.rules.places[clause.id], text)
+                problems.add(promise.rules.places[clause.id], text, clause.id)
 
 
 def _place_of(text: str, fields: Sequence[Field]) -> Place:
