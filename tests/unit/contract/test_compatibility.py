@@ -69,6 +69,10 @@ def decimal(precision: int, scale: int) -> dict[str, Any]:
         pytest.param(MILLIS, "long", id="logical type added"),
         pytest.param("long", MILLIS, id="logical type removed"),
         pytest.param(decimal(12, 2), decimal(10, 2), id="decimal widened"),
+        pytest.param("bytes", decimal(10, 2), id="decimal read as its bytes"),
+        pytest.param(record(A, named("b", "string", aliases=["a"], default="")), record(A), id="alias of a taken name"),
+        pytest.param([record(A, name="x.R"), record(B, name="y.R")], record(B, name="y.R"), id="branch by full name"),
+        pytest.param(["double", "string"], MILLIS, id="first branch that matches"),
     ],
 )
 def test_a_reader_reads(reader: object, writer: object) -> None:
@@ -97,6 +101,20 @@ def test_a_reader_reads(reader: object, writer: object) -> None:
         pytest.param(MICROS, MILLIS, "logical_type_changed", "", id="milliseconds to microseconds"),
         pytest.param(decimal(10, 3), decimal(10, 2), "logical_type_changed", "", id="decimal scale"),
         pytest.param(decimal(8, 2), decimal(10, 2), "logical_type_changed", "", id="decimal narrowed"),
+        pytest.param("string", decimal(10, 2), "logical_type_changed", "", id="decimal read as text"),
+        pytest.param(decimal(10, 2), "string", "logical_type_changed", "", id="text read as decimal"),
+        pytest.param([decimal(10, 3), "string"], decimal(10, 2), "logical_type_changed", "", id="no way round"),
+        pytest.param(["double", MICROS], MILLIS, "logical_type_changed", "", id="whichever branch a decoder takes"),
+        pytest.param(
+            record(A, named("b", "string", aliases=["a"])), record(A), "field_without_default", "b", id="taken alias"
+        ),
+        pytest.param(
+            record(named("n", "string", aliases=["a", "c"])),
+            record(A, named("c", "string")),
+            "alias_ambiguous",
+            "n",
+            id="two fields for one",
+        ),
     ],
 )
 def test_a_reader_cannot_read(reader: object, writer: object, rule: str, path: str) -> None:
