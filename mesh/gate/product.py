@@ -12,6 +12,7 @@ from mesh.gate.build import build_identity
 from mesh.gate.ports import SchemaSource
 from mesh.judge import Batch, Judge
 from mesh.lineage import Basis, SchemaSeen
+from mesh.lineage.encoding import manifest_schema
 from mesh.types import ProductTopics, SchemaId
 
 
@@ -71,10 +72,13 @@ class GatedProduct:
         }
 
     def manifest_schema_id(self) -> SchemaId:
-        """The id manifests are framed with: the newest of the lineage subject."""
+        """The id manifests are framed with: that of the format this build writes, else the newest of the subject."""
         if self.manifest_schema is None:
             ids = self.registry.ids(f"{self.topics.lineage}-value")
             if not ids:
                 raise NotFound("schema", f"{self.topics.lineage}-value", "apply the contract again (mesh apply)")
-            self.manifest_schema = max(ids, key=lambda schema_id: ids[schema_id])
+            ours = fingerprint(manifest_schema())
+            newest = sorted(ids, key=lambda schema_id: ids[schema_id], reverse=True)
+            same = (each for each in newest if fingerprint(json.loads(self.registry.schema(each))) == ours)
+            self.manifest_schema = next(same, newest[0])
         return self.manifest_schema

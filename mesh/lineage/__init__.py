@@ -21,6 +21,7 @@ from mesh.lineage.offsets import OffsetSet
 from mesh.lineage.origins import decode_origins, encode_origins, origins_omitted
 from mesh.lineage.reference import Reference
 from mesh.lineage.search import PartitionIndex
+from mesh.lineage.settlement import Result, Settlement
 from mesh.lineage.trace import trace
 from mesh.lineage.verdict_header import (
     VERDICT_HEADER,
@@ -51,8 +52,10 @@ __all__ = [
     "RecordDigest",
     "RecordFacts",
     "Reference",
+    "Result",
     "Schema",
     "SchemaSeen",
+    "Settlement",
     "Span",
     "TopicIds",
     "Trace",

@@ -10,6 +10,7 @@ from mesh.lineage.digest import NO_RECORDS
 from mesh.lineage.manifest import Basis, HighWater, Manifest, SchemaSeen, Span, TopicIds, digest_of
 from mesh.lineage.offsets import EMPTY, OffsetSet
 from mesh.lineage.origins import encode_origins
+from mesh.lineage.settlement import Settlement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,9 @@ class PartitionTransaction:
     origins: Sequence[bytes | None] = ()
     """One per delivered offset in ascending order (None without ``mesh-origin``, and for stubs); or empty."""
     parents: bytes = b""
+    settlements: tuple[Settlement, ...] = ()
+    commands_next: int | None = None
+    """The offset that the transaction commits for the partition of commands; None leaves it where it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,7 @@ class PartitionChain:
         manifest = chain.extend(transaction)            # nothing changed if the transaction aborts
         payload = encode_manifest(manifest, schema_id)
         ...                                             # produce and commit
-        chain = PartitionChain.resume(manifest, payload)
+        chain = PartitionChain.resume(manifest, payload, at)
     """
 
     product: str
@@ -66,10 +70,21 @@ class PartitionChain:
     ingress_next: int
     public_next: int = 0
     quarantine_next: int = 0
+    commands_next: int = 0
+    settled_last: int = -1
+    """Lineage offset of the newest manifest with settlements; -1 when there is none."""
 
     @classmethod
-    def resume(cls, manifest: Manifest, payload: bytes) -> PartitionChain:
-        """The chain after ``manifest``, whose committed bytes are ``payload``."""
+    def resume(cls, manifest: Manifest, payload: bytes, at: int | None = None) -> PartitionChain:
+        """The chain after ``manifest``, whose committed bytes are ``payload``.
+
+        ``at`` is its lineage offset, which the next manifest refers to if this one has settlements. Raises
+        LineageBroken when it is needed and missing.
+        """
+        if manifest.settlements and at is None:
+            raise LineageBroken(
+                f"{manifest.product} partition {manifest.partition}", "the manifest's offset is unknown"
+            )
         return cls(
             product=manifest.product,
             cluster_id=manifest.cluster_id,
@@ -81,6 +96,8 @@ class PartitionChain:
             ingress_next=manifest.ingress_to,
             public_next=manifest.public.end,
             quarantine_next=manifest.quarantine.end,
+            commands_next=manifest.commands_next,
+            settled_last=at if manifest.settlements and at is not None else manifest.settled_before,
         )
 
     @classmethod
@@ -159,6 +176,9 @@ class PartitionChain:
             parents=transaction.parents,
             created_at=transaction.created_at,
             gate=transaction.gate,
+            settlements=transaction.settlements,
+            settled_before=self.settled_last,
+            commands_next=self.commands_next if transaction.commands_next is None else transaction.commands_next,
         )
         for problem in _problems(self, manifest, len(transaction.origins)):
             raise LineageBroken(self.where, problem)

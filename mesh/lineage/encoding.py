@@ -13,6 +13,7 @@ from mesh.judge.frame import frame, unframe
 from mesh.judge.rows import RowCodec
 from mesh.lineage.manifest import FORMAT, Basis, HighWater, Manifest, SchemaSeen, Span, TopicIds
 from mesh.lineage.offsets import OffsetSet
+from mesh.lineage.settlement import Result, Settlement
 from mesh.lineage.varint import VarintReader, unzigzag
 from mesh.types import SchemaId
 
@@ -48,8 +49,8 @@ def _fixed(name: str, size: int) -> dict[str, object]:
     return {"type": "fixed", "name": name, "size": size}
 
 
-def manifest_schema() -> dict[str, object]:
-    """The Avro schema of the format this code writes, in parsed-JSON form, for the registry."""
+def manifest_schema(version: int = FORMAT) -> dict[str, object]:
+    """The Avro schema of a format, by default of the one this code writes, in parsed-JSON form, for the registry."""
     offsets = "ascending offsets: form byte, then varints (0: gap, length - 1 of each run; 1: gaps of single offsets)"
     span = _record("Span", base="long", count="long")
     schema_seen = _record("SchemaSeen", schema_id="int", fingerprint="string", key="boolean")
@@ -93,7 +94,28 @@ def manifest_schema() -> dict[str, object]:
         _field("created_at", "long", "epoch milliseconds"),
         _field("gate", "string", "transactional id"),
     ]
+    fields += _settlement_fields() if version > 1 else []
     return {"type": "record", "name": "Manifest", "namespace": "mesh.lineage", "fields": fields}
+
+
+def _settlement_fields() -> list[dict[str, object]]:
+    """What format 2 added, with defaults, so that readers of either understand both."""
+    settlement = _record(
+        "Settlement",
+        command="long",
+        quarantined="long",
+        ingress="long",
+        result="string",
+        actor="string",
+        reason="string",
+        patch="string",
+    )
+    before = "lineage offset of the newest earlier manifest with settlements; -1: none"
+    return [
+        _field("settlements", {"type": "array", "items": settlement}) | {"default": []},
+        _field("settled_before", "long", before) | {"default": -1},
+        _field("commands_next", "long", "next offset of the partition of commands") | {"default": 0},
+    ]
 
 
 def manifest_schema_json() -> str:
@@ -103,9 +125,9 @@ def manifest_schema_json() -> str:
 
 @cache
 def _codec(version: int) -> RowCodec:
-    if version != FORMAT:
+    if not 1 <= version <= FORMAT:
         raise LineageBroken(_WHAT, f"its format {version} is unknown to this build; update the mesh")
-    return RowCodec(manifest_schema())
+    return RowCodec(manifest_schema(version))
 
 
 def encode_manifest(manifest: Manifest, schema_id: SchemaId) -> bytes:
@@ -122,6 +144,9 @@ def encode_manifest(manifest: Manifest, schema_id: SchemaId) -> bytes:
         "high_water": [_high_water_row(mark) for mark in manifest.high_water],
         "basis": {name: getattr(manifest.basis, name) for name in Basis.__slots__},
         "clause_counts": dict(manifest.clause_counts),
+        "settlements": [_settlement_row(each) for each in manifest.settlements],
+        "settled_before": manifest.settled_before,
+        "commands_next": manifest.commands_next,
     }
     return frame(schema_id, _codec(FORMAT).encode(row))
 
@@ -156,7 +181,18 @@ def _manifest(row: Mapping[str, Any]) -> Manifest:
         high_water=tuple(_high_water(mark) for mark in row["high_water"]),
         basis=Basis(**row["basis"]),
         clause_counts=row["clause_counts"],
+        settlements=tuple(_settlement(each) for each in row.get("settlements", ())),
+        settled_before=row.get("settled_before", -1),
+        commands_next=row.get("commands_next", 0),
     )
+
+
+def _settlement_row(settlement: Settlement) -> dict[str, object]:
+    return {name: getattr(settlement, name) for name in Settlement.__slots__} | {"result": str(settlement.result)}
+
+
+def _settlement(row: Mapping[str, Any]) -> Settlement:
+    return Settlement(**{**row, "result": Result(row["result"])})
 
 
 def _topics_row(topics: TopicIds) -> dict[str, bytes | None]:

@@ -13,6 +13,9 @@ from mesh.lineage.manifest import Manifest, digest_of
 from mesh.lineage.search import CHUNK, Entry, PartitionIndex
 from mesh.types import TopicPartition
 
+_BURST = 512
+"""Lineage offsets per read of the list of settlements."""
+
 
 class Reader(Protocol):
     """Committed records by offset; ``mesh.kafka.log.LogReader`` is one."""
@@ -48,6 +51,24 @@ class LineageLog:
         if self.begin > 0:
             return Link.UNVERIFIABLE
         raise LineageBroken(where, "the manifest before it is gone though nothing has expired")
+
+    def settling(self) -> Iterator[Entry]:
+        """The manifests with settlements, newest first, as far as they are kept; follows their own list."""
+        last = self.index.last()
+        if last is None:
+            return
+        at = last[0] if last[1].settlements else last[1].settled_before
+        known: dict[int, Manifest] = {}
+        while at >= self.begin:
+            if at not in known:
+                # Commands come in bursts, so the ones before are near.
+                known = dict(self._manifests(max(self.begin, at + 1 - _BURST), at + 1))
+            if at not in known:
+                raise LineageBroken(
+                    f"{self._partition}/{at}", "a manifest with settlements is gone though none expired"
+                )
+            yield at, known[at]
+            at = known[at].settled_before
 
     def _manifests(self, start: int, end: int) -> list[Entry]:
         return [

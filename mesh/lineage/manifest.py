@@ -10,9 +10,12 @@ from uuid import UUID
 
 from mesh.errors import LineageBroken
 from mesh.lineage.offsets import EMPTY, OffsetSet
+from mesh.lineage.settlement import Result, Settlement
 from mesh.types import SchemaId
 
-FORMAT = 1
+_MOVES = (Result.PASSED, Result.REFUSED)
+
+FORMAT = 2
 """The format this code writes: the first field of every manifest, by which a reader chooses the schema."""
 
 
@@ -149,6 +152,12 @@ class Manifest:
     """Epoch milliseconds of the gate's clock."""
     gate: str
     """The transactional id that committed it."""
+    settlements: tuple[Settlement, ...] = ()
+    """The operators' commands settled here; the records they name are among the released ones."""
+    settled_before: int = -1
+    """Lineage offset of the newest earlier manifest with settlements, so that they form a list of their own."""
+    commands_next: int = 0
+    """The next offset of the partition of commands; carried forward."""
 
     @property
     def handled(self) -> OffsetSet:
@@ -166,6 +175,11 @@ class Manifest:
         if place is Place.QUARANTINE:
             return self.quarantine
         return Span(self.ingress_from, self.ingress_to - self.ingress_from)
+
+    def settlement(self, ingress: int) -> Settlement | None:
+        """The command by which a released record went to an output here; None for one that no command moved."""
+        moved = (each for each in self.settlements if each.ingress == ingress and each.result in _MOVES)
+        return next(moved, None)
 
     def public_to_ingress(self, offset: int) -> int:
         """The ingress offset of a public one; raises LineageBroken outside this manifest's span."""

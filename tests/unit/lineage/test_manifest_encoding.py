@@ -15,7 +15,9 @@ from mesh.lineage import (
     HighWater,
     Manifest,
     OffsetSet,
+    Result,
     SchemaSeen,
+    Settlement,
     Span,
     TopicIds,
     decode_manifest,
@@ -32,6 +34,16 @@ sets = st.sets(longs, max_size=8).map(lambda members: OffsetSet.of(sorted(member
 digests = st.binary(min_size=32, max_size=32)
 topic_ids = st.builds(TopicIds, st.uuids(), st.uuids(), st.uuids(), st.none() | st.uuids(), st.none() | st.uuids())
 small = st.integers(0, 2**31 - 1)
+settlements = st.builds(
+    Settlement,
+    command=longs,
+    quarantined=st.integers(-1, 2**62),
+    ingress=st.integers(-1, 2**62),
+    result=st.sampled_from(Result),
+    actor=st.text(max_size=9),
+    reason=st.text(max_size=9),
+    patch=st.text(max_size=9),
+)
 manifests = st.builds(
     Manifest,
     product=st.text(max_size=9),
@@ -62,6 +74,9 @@ manifests = st.builds(
     parents=st.binary(max_size=9),
     created_at=longs,
     gate=st.text(max_size=9),
+    settlements=st.lists(settlements, max_size=3).map(tuple),
+    settled_before=st.integers(-1, 2**62),
+    commands_next=longs,
 )
 
 
@@ -122,5 +137,11 @@ def test_a_cut_manifest_is_told_wherever_it_is_cut(payload: bytes) -> None:
 
 
 def test_a_format_of_tomorrow_is_not_guessed(payload: bytes) -> None:
-    with pytest.raises(LineageBroken, match="format 2 is unknown"):
-        decode_manifest(payload[:5] + b"\x04" + payload[6:])
+    with pytest.raises(LineageBroken, match="format 3 is unknown"):
+        decode_manifest(payload[:5] + b"\x06" + payload[6:])
+
+
+def test_the_first_format_is_still_read(payload: bytes) -> None:
+    """It had no settlements, nor the two numbers behind them, which here are one byte each."""
+    first = payload[:5] + b"\x02" + payload[6:-3]
+    assert decode_manifest(first) == decode_manifest(payload)

@@ -21,6 +21,8 @@ from mesh.lineage import (
     PartitionChain,
     PartitionTransaction,
     Place,
+    Result,
+    Settlement,
     Span,
     TopicIds,
     decode_manifest,
@@ -167,3 +169,25 @@ def test_a_new_epoch_keeps_the_chain_and_begins_where_it_is_told() -> None:
     assert (chain.epoch, chain.sequence, chain.previous) == (1, 0, digest_of(payload))
     assert (chain.ingress_next, chain.public_next, chain.quarantine_next) == (0, 0, 62)
     assert chain.topics.public == UUID(int=9)
+
+
+def test_settlements_form_a_list_through_the_manifests() -> None:
+    chain = PartitionChain.start("operations.flights", "cluster", 0, TOPICS, 5)
+    moved = Settlement(command=7, quarantined=0, ingress=3, result=Result.DISCARDED, actor="desk", reason="a test")
+    settled: list[tuple[int, int]] = []
+    for at, settlements in ((10, ()), (12, (moved,)), (14, ()), (16, (moved,)), (18, ())):
+        step = PartitionTransaction(
+            ingress_to=5,
+            delivered=OffsetSet(),
+            settlements=settlements,
+            commands_next=8 if settlements else None,
+            basis=SOUND.basis,
+            gate="_mesh.gate.test.0",
+            created_at=1,
+        )
+        manifest = chain.extend(step)
+        settled.append((manifest.settled_before, manifest.commands_next))
+        chain = PartitionChain.resume(manifest, encode_manifest(manifest, SchemaId(1)), at)
+    assert settled == [(-1, 0), (-1, 8), (12, 8), (12, 8), (16, 8)]
+    with pytest.raises(LineageBroken, match="offset is unknown"):
+        PartitionChain.resume(chain.extend(replace(step, settlements=(moved,))), b"")
