@@ -52,6 +52,12 @@ class Recovery:
             for partition, product in products.items()
         }
 
+    def is_complete(self, product: GatedProduct) -> bool:
+        """Whether every topic the gate needs for a product is there."""
+        topics = product.topics
+        names = {topics.ingress, topics.public, topics.quarantine, topics.lineage}
+        return names == self._admin.topics(names).keys()
+
     def _states(self, products: Collection[GatedProduct]) -> dict[str, TopicState]:
         names = {
             name for each in products for name in (each.topics.ingress, each.topics.public, each.topics.quarantine)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping, Sequence
 
-from mesh.errors import RegistryUnreachable
+from mesh.errors import NotFound, RegistryUnreachable
 from mesh.gate.observation import Observation
 from mesh.gate.ports import ContractSource, SchemaSource
 from mesh.gate.product import GatedProduct
-from mesh.gate.recovery import Recovery
+from mesh.gate.recovery import Recovered, Recovery
 from mesh.gate.routing import Routing
 from mesh.judge import Batch
 from mesh.kafka import Message, Transaction
@@ -17,6 +17,9 @@ from mesh.lineage import PartitionChain, encode_manifest
 from mesh.types import Clock, Finding, TopicPartition
 
 logger = logging.getLogger(__name__)
+
+# How often to look whether the missing topics of a product are there; taking it up again is a rebalance of the pool.
+_LOOK_SECONDS = 2.0
 
 
 class GateStep:
@@ -33,6 +36,7 @@ class GateStep:
         self._open: dict[TopicPartition, Observation] = {}
         self._next: dict[TopicPartition, tuple[PartitionChain, bytes]] = {}
         self._unforwardable: dict[TopicPartition, set[int]] = {}
+        self._missing: dict[str, float] = {}
 
     def inputs(self) -> Collection[str]:
         """The ingress topics of every applied product; contracts that changed take effect with the next transaction."""
@@ -44,23 +48,56 @@ class GateStep:
                 self._applied[ingress] = GatedProduct(contract, self._registry)
         for gone in self._applied.keys() - applied.keys():
             del self._applied[gone]
+            self._missing.pop(gone, None)
         if not self._open:
             self._products = dict(self._applied)
-        return self._applied.keys()
+        self._look_for_missing()
+        return self._applied.keys() - self._missing.keys()
 
     def restore(self, offsets: Mapping[TopicPartition, int | None]) -> Mapping[TopicPartition, int]:
-        """Take up each partition's chain; gives where to read on, without the partitions whose records expired."""
+        """Take up each partition's chain; gives where to read on.
+
+        Left out are partitions whose records expired and products whose topics are not there.
+        """
         if not self._open:
             self._products = dict(self._applied)
         served = {tp: self._products[tp.topic] for tp in offsets if tp.topic in self._products}
         starts: dict[TopicPartition, int] = {}
-        for partition, recovered in self._recovery.recover(served, offsets).items():
+        for partition, recovered in self._recovered(served, offsets).items():
             if recovered.expired:
                 self.expired(partition, recovered.chain.ingress_next)
                 continue
             self._chains[partition] = recovered.chain
             starts[partition] = recovered.chain.ingress_next
         return starts
+
+    def _recovered(
+        self, served: Mapping[TopicPartition, GatedProduct], offsets: Mapping[TopicPartition, int | None]
+    ) -> Mapping[TopicPartition, Recovered]:
+        """All at once, which is quick; one by one when a topic is missing, so that one product never stops another."""
+        try:
+            return self._recovery.recover(served, offsets)
+        except NotFound:
+            recovered: dict[TopicPartition, Recovered] = {}
+            for topic in {partition.topic for partition in served}:
+                part = {partition: product for partition, product in served.items() if partition.topic == topic}
+                try:
+                    recovered |= self._recovery.recover(part, offsets)
+                except NotFound as error:
+                    self._leave(topic, error)
+        return recovered
+
+    def _leave(self, topic: str, error: NotFound) -> None:
+        self._missing[topic] = self._clock.monotonic() + _LOOK_SECONDS
+        logger.error("%s stands still, the others go on: %s", topic, error)
+
+    def _look_for_missing(self) -> None:
+        now = self._clock.monotonic()
+        for topic in [topic for topic, again in self._missing.items() if again <= now]:
+            if self._recovery.is_complete(self._applied[topic]):
+                del self._missing[topic]
+            else:
+                self._missing[topic] = now + _LOOK_SECONDS
 
     def release(self, partitions: Collection[TopicPartition]) -> None:
         """Forget the chains: their next owner reads them from the lineage topic."""

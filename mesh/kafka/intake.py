@@ -96,6 +96,8 @@ class Intake:
             [ClientTopicPartition(tp.topic, tp.partition, starts.get(tp, 0)) for tp in partitions]
         )
         self.pause([tp for tp in partitions if tp not in starts])
+        # The client remembers a pause from an earlier assignment, and nothing else would end it.
+        self.resume([tp for tp in partitions if tp in starts])
 
     def _on_revoke(self, _: Any, places: list[Any]) -> None:
         self._membership.revoked([_partition(place) for place in places])

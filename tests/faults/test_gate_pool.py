@@ -89,6 +89,26 @@ def test_gates_join_and_leave_a_pool(mesh: RunningMesh, wide: Contract, second: 
     assert set(tally.clauses) == {"speed-possible"}
 
 
+def test_a_product_that_lost_a_topic_does_not_stop_the_others(mesh: RunningMesh, contract: Contract) -> None:
+    other = Draft(product=f"p{secrets.token_hex(4)}.readings", topic={"partitions": 3}).contract()
+    mesh.apply(other)
+    fill(mesh, contract, 0, 30)
+    mesh.await_gated(contract)
+    with Admin(mesh.admin) as admin:
+        admin.delete_topic(contract.topics.public)
+    assert mesh.gate.stop() == 0
+    mesh.gate.start()
+    fill(mesh, other, 0, 30)
+    fill(mesh, contract, 30, 60)
+    mesh.await_gated(other, 60)
+    assert mesh.gate.process is not None and mesh.gate.process.poll() is None
+    mesh.apply(contract)
+    mesh.await_gated(contract, 60)
+    with Admin(mesh.admin) as admin:
+        place = [TopicPartition(contract.topics.public, number) for number in range(3)]
+        assert sum(admin.ends(place, committed=True).values()) > 0
+
+
 def test_an_unknown_schema_waits_for_the_registry_and_known_ones_go_on(mesh: RunningMesh, contract: Contract) -> None:
     framing = Framing(mesh, contract)
     fill(mesh, contract, 0, 30)
