@@ -1,0 +1,76 @@
+"""What an ODPS document says of a product."""
+
+from __future__ import annotations
+
+import pytest
+
+from mesh.contract import Contract
+from mesh.contract.export import odps
+from mesh.errors import UsageError
+from tests.support.contracts import Draft
+from tests.support.documents import Workbench
+from tests.support.exports import everything
+
+
+def made_from(*sources: str) -> Contract:
+    return Workbench().fields({"name": "total", "logicalType": "integer", "transformSourceObjects": list(sources)})
+
+
+def test_a_product_has_its_contract_as_output_port() -> None:
+    document = odps([everything()["flights"]])
+    assert (document["id"], document["name"], document["domain"]) == ("operations.flights", "Flights", "operations")
+    (port,) = document["outputPorts"]
+    assert (port["name"], port["version"], port["contractId"]) == ("operations.flights", "1.0.0", "operations-flights")
+    assert "inputContracts" not in port
+    assert document["team"]["name"] == "flight-operations"
+    assert [each["channel"] for each in document["managementPorts"]] == [
+        "operations.flights.v1.quarantine",
+        "operations.flights.v1.lineage",
+        "operations.flights.v1.commands",
+    ]
+
+
+def test_inputs_are_the_products_that_fields_are_made_from() -> None:
+    weather = everything()["observations"]
+    contract = made_from(
+        "weather.observations.v1.wind_speed", "weather.observations.v1", "tides.levels.v3#height", "a.csv"
+    )
+    (port,) = odps([contract])["outputPorts"]
+    assert port["inputContracts"] == [
+        {"id": "tides.levels", "version": "3"},
+        {"id": "weather.observations", "version": "1"},
+    ]
+    assert port["customProperties"][1] == {"property": "sourceObjects", "value": ["a.csv"]}
+    (port,) = odps([contract], known=[weather])["outputPorts"]
+    assert {"id": weather.id, "version": weather.version} in port["inputContracts"]
+
+
+def test_sources_of_nested_fields_and_items_count() -> None:
+    deep = {"name": "x", "logicalType": "integer", "transformSourceObjects": ["tides.levels.v3"]}
+    items = {"logicalType": "object", "properties": [deep]}
+    contract = Workbench().fields({"name": "list", "logicalType": "array", "items": items})
+    assert odps([contract])["outputPorts"][0]["inputContracts"] == [{"id": "tides.levels", "version": "3"}]
+
+
+def test_two_majors_are_two_ports_of_one_product() -> None:
+    old, new = Draft(version="1.9.0", status="deprecated").contract(), Draft(version="2.0.0").contract()
+    document = odps([new, old])
+    assert [port["version"] for port in document["outputPorts"]] == ["1.9.0", "2.0.0"]
+    assert (document["version"], document["status"]) == ("2.0.0", "active")
+    assert document == odps([old, new])
+
+
+def test_support_without_an_address_is_kept_as_a_property() -> None:
+    document = odps([everything()["flights"]])
+    assert "support" not in document
+    assert document["customProperties"][-1]["value"][0]["channel"] == "flight-operations"
+    addressed = {"channel": "desk", "url": "https://desk.example.org", "invitationUrl": "come in", "id": "d"}
+    document = odps([Workbench().contract(lambda source: source.update(support=[addressed]))])
+    assert document["support"] == [{"channel": "desk", "url": "https://desk.example.org"}]
+
+
+def test_contracts_of_several_products_and_none_are_refused() -> None:
+    with pytest.raises(UsageError, match="2 data products"):
+        odps([Draft().contract(), everything()["flights"]])
+    with pytest.raises(UsageError, match="at least one"):
+        odps([])
