@@ -22,6 +22,7 @@ MAX_BYTES = 4 * 1024 * 1024
 MAX_NODES = 200_000
 
 _PREFIX = "tag:yaml.org,2002:"
+_WHAT = "an ODCS document is a mapping that begins with apiVersion and kind"
 
 
 class _Loader(yaml.SafeLoader):
@@ -54,21 +55,24 @@ class Document:
     lines: Mapping[Place, int] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def read(cls, path: Path) -> Document:
-        """Parse a file; raises ContractInvalid for what is not YAML of a mapping, UsageError if it cannot be read."""
+    def read(cls, path: Path, what: str = _WHAT) -> Document:
+        """Parse a file; raises ContractInvalid for what is not YAML of a mapping, UsageError if it cannot be read.
+
+        ``what`` is the sentence that says what is wanted instead.
+        """
         try:
             data = path.read_bytes()
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}; name an ODCS document") from None
         try:
-            return cls.parse(data.decode("utf-8"), str(path))
+            return cls.parse(data.decode("utf-8"), str(path), what)
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
             raise ContractInvalid([f"{path}:{line}: the file is not UTF-8 text"]) from None
 
     @classmethod
-    def parse(cls, text: str, file: str = "<text>") -> Document:
-        """Parse YAML text; raises ContractInvalid with file and line."""
+    def parse(cls, text: str, file: str = "<text>", what: str = _WHAT) -> Document:
+        """Parse YAML text; raises ContractInvalid with file and line; ``what`` as in ``read``."""
         if len(text) > MAX_BYTES:
             raise ContractInvalid([f"{file}:1: the document is larger than {MAX_BYTES:,} bytes"])
         reading = _Reading(file)
@@ -85,7 +89,7 @@ class Document:
         if reading.problems:
             raise ContractInvalid(reading.problems)
         if not isinstance(value, dict):
-            raise ContractInvalid([f"{file}:1: an ODCS document is a mapping that begins with apiVersion and kind"])
+            raise ContractInvalid([f"{file}:1: {what}"])
         return cls(value, file, reading.lines)
 
     def line(self, place: Place) -> int:

@@ -67,7 +67,7 @@ class DocumentCondition:
         problems = list(_Names(known).problems(tree, frozenset()))
         if problems:
             raise ContractInvalid(problems)
-        return cls(text, _environment().program(tree))
+        return cls(text, _environment().program(tree, functions=_EQUALITY))
 
     def decide(self, values: Mapping[str, Any]) -> bool | Undecided:
         """Whether it is true of these values (made by ``as_cel``), if CEL has an outcome for them."""
@@ -83,6 +83,47 @@ class DocumentCondition:
 def as_cel(value: object) -> Any:
     """A plain value (as in JSON) as cel-python wants it."""
     return json_to_cel(value)  # type: ignore[arg-type]
+
+
+def _equal(left: Any, right: Any) -> bool:
+    """CEL's equality, false between types, where cel-python raises; numbers are equal by value whatever their type."""
+    if isinstance(left, BoolType | None) or isinstance(right, BoolType | None):
+        return type(left) is type(right) and bool(left) == bool(right)
+    if isinstance(left, int | float) and isinstance(right, int | float):
+        return _number(left) == _number(right)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(_equal, left, right))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return set(left) == set(right) and all(_equal(left[key], right[key]) for key in left)
+    if isinstance(left, str) and isinstance(right, str):  # what cel-python adds is plain text
+        return str.__eq__(left, right)
+    return type(left) is type(right) and bool(left == right)
+
+
+def _number(value: float) -> float:
+    return int(value) if isinstance(value, int) else float(value)
+
+
+def _eq(left: Any, right: Any) -> Any:
+    fault = next((each for each in (left, right) if isinstance(each, CELEvalError)), None)
+    return BoolType(_equal(left, right)) if fault is None else fault
+
+
+def _ne(left: Any, right: Any) -> Any:
+    found = _eq(left, right)
+    return found if isinstance(found, CELEvalError) else BoolType(not found)
+
+
+def _in(item: Any, container: Any) -> Any:
+    fault = next((each for each in (item, container) if isinstance(each, CELEvalError)), None)
+    if fault is not None:
+        return fault
+    if not isinstance(container, list | dict):
+        return CELEvalError("no such overload: in looks into a list or a map")
+    return BoolType(any(_equal(item, each) for each in container))
+
+
+_EQUALITY: Final[dict[str, Any]] = {"_==_": _eq, "_!=_": _ne, "_in_": _in}
 
 
 @cache

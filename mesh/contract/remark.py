@@ -53,7 +53,8 @@ class Remark:
         return cls(match["file"], int(match["line"]), path, group, message)
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.path + ': ' if self.path else ''}{self.message}"
+        reason = f" [{self.rule}: {self.reason}]" if self.reason else ""
+        return f"{self.file}:{self.line}: {self.path + ': ' if self.path else ''}{self.message}{reason}"
 
     @property
     def refuses(self) -> bool:
