@@ -6,7 +6,9 @@ import typer
 
 from mesh.cli.contract import export
 from mesh.cli.contract.check import check
+from mesh.cli.contract.sample import sample
 
 app = typer.Typer(no_args_is_help=True, help="Check contracts and export what is derived from them.")
 app.command()(check)
+app.command()(sample)
 app.add_typer(export.app, name="export")
