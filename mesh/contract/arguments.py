@@ -139,4 +139,6 @@ _TEMPORAL: dict[str, Callable[[str], int]] = {
     "long/timestamp-micros": _instant(1_000_000),
     "long/local-timestamp-millis": _instant(1_000),
     "long/local-timestamp-micros": _instant(1_000_000),
+    "long/timestamp-nanos": _instant(1_000_000_000),
+    "long/local-timestamp-nanos": _instant(1_000_000_000),
 }

@@ -154,6 +154,11 @@ class Contract:
         return self.promise.roles
 
     @property
+    def headers(self) -> tuple[str, ...]:
+        """The headers that every record must carry."""
+        return self.promise.headers
+
+    @property
     def partitions(self) -> int:
         return self.promise.settings.partitions
 
@@ -178,9 +183,10 @@ class Contract:
 
     @property
     def rule_set_digest(self) -> str:
-        """SHA-256 in hex over the clauses and both schemas: two contracts with the same one judge alike."""
+        """SHA-256 in hex over the clauses, headers and both schemas: two contracts with the same one judge alike."""
         clauses = [[c.id, c.path, c.kind, _plain(c.argument), c.reaction] for c in self.clauses]
-        return _digest({"clauses": clauses, "value": self.value_schema, "key": self.key_schema})
+        headers = {"headers": sorted(self.headers)} if self.headers else {}
+        return _digest({"clauses": clauses, "value": self.value_schema, "key": self.key_schema} | headers)
 
     def field(self, path: str) -> Field | None:
         """The field at a dotted path, None if there is none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,9 @@ from mesh.contract.fields import AVRO_NAME, Field
 NO_KEY: AvroSchema = "null"
 """The key schema of a product without a primary key: its records have null keys."""
 
+# What a custom property says of a named type, and Avro's word for it.
+_OF_NAMED = {"avroDoc": "doc", "avroTypeAliases": "aliases"}
+
 
 @dataclass(frozen=True, slots=True)
 class RecordName:
@@ -21,19 +24,20 @@ class RecordName:
     name: str
     namespace: str
     doc: str = ""
+    aliases: tuple[str, ...] = ()
 
     @property
     def header(self) -> dict[str, Any]:
         """The first entries of a record schema of that name."""
-        return {"type": "record", "name": self.name, "namespace": self.namespace} | (
-            {"doc": self.doc} if self.doc else {}
-        )
+        header: dict[str, Any] = {"type": "record", "name": self.name, "namespace": self.namespace}
+        return header | ({"doc": self.doc} if self.doc else {}) | ({"aliases": [*self.aliases]} if self.aliases else {})
 
 
 def derive_value(record: RecordName, fields: Sequence[Field], problems: Problems) -> dict[str, Any]:
     """The value schema."""
     deriving = _Deriving(record.name, problems)
-    return record.header | {"fields": [deriving.entry(field) for field in fields]}
+    deriving.known[f"{record.namespace}.{record.name}".removeprefix(".")] = None
+    return record.header | {"fields": [deriving.entry(field, record.namespace) for field in fields]}
 
 
 def derive_key(record: RecordName, key: Sequence[Field], problems: Problems) -> AvroSchema:
@@ -42,66 +46,98 @@ def derive_key(record: RecordName, key: Sequence[Field], problems: Problems) -> 
     if not key:
         return NO_KEY
     if len(key) == 1:
-        return deriving.plain(key[0])
+        return deriving.plain(key[0], "")
     header = RecordName(f"{record.name}Key", record.namespace).header
-    return header | {"fields": [{"name": field.name, "type": deriving.plain(field)} for field in key]}
+    return header | {"fields": [{"name": field.name, "type": deriving.plain(field, record.namespace)} for field in key]}
 
 
 class _Deriving:
-    """Derivation of one schema. Nested types are named by their path below ``stem``, so no two share a name."""
+    """Derivation of one schema.
 
-    def __init__(self, stem: str, problems: Problems) -> None:
-        self._stem, self._problems = stem, problems
+    Nested types are named by ``avroName``, else by their path below ``stem``, so that no two share a name by chance.
+    Those that share one on purpose are one type: it is defined where it comes first and named from then on.
+    """
 
-    def entry(self, field: Field) -> dict[str, Any]:
-        """A field of a record, with the null branch, the doc and the default its contract gives it."""
-        plain, default = self.plain(field), field.custom.get("avroDefault")
+    def __init__(self, stem: str, problems: Problems, *, expand: bool = False) -> None:
+        self._stem, self._problems, self._expand = stem, problems, expand
+        self.known: dict[str, Any] = {}
+
+    def entry(self, field: Field, namespace: str) -> dict[str, Any]:
+        """A field of a record, with the null branch, the doc, the aliases and the default its contract gives it."""
+        plain = self.plain(field, namespace)
         entry: dict[str, Any] = {"name": field.name, "type": plain}
         if field.description:
             entry["doc"] = field.description
+        if "avroAliases" in field.custom:
+            entry["aliases"] = field.custom["avroAliases"]
+        given = {"default": field.custom["avroDefault"]} if "avroDefault" in field.custom else {}
         if field.required:
-            return entry if "avroDefault" not in field.custom else entry | {"default": default}
+            return entry | given
+        if _says_null(plain):  # a raw type that has its own null stays in the order it was written
+            first = plain[0] if isinstance(plain, list) else plain
+            return entry | (given or ({"default": None} if first == "null" else {}))
+        if field.custom.get("avroNull") == "last":
+            return entry | {"type": _nullable(plain, first=False)} | given
         # A default belongs to the first branch of a union, so a default that is not null moves null to the end.
+        default = given.get("default")
         return entry | {"type": _nullable(plain, first=default is None), "default": default}
 
-    def plain(self, field: Field) -> AvroSchema:
-        """The type of a field without its null branch."""
+    def plain(self, field: Field, namespace: str) -> AvroSchema:
+        """The type of a field without its null branch; ``namespace`` is the one around it."""
         if "avroType" in field.custom:
             raw: AvroSchema = field.custom["avroType"]
             return raw
         shape = field.physical
-        if shape.base == "record":
-            return self._record(field)
+        if shape.base in ("record", "enum", "fixed"):
+            return self._named(field, namespace)
         if shape.base == "array":
-            return {"type": "array", "items": self._item(field.items) if field.items else "string"}
+            return {"type": "array", "items": self._inner(field.items, namespace) if field.items else "string"}
         if shape.base == "map":
-            return {"type": "map", "values": field.custom.get("avroMapValues", "string")}
-        if shape.base in ("enum", "fixed"):
-            named = {"type": shape.base, "name": self._name(field), **_namespace(field)}
-            return (
-                named
-                | ({"symbols": self._symbols(field)} if shape.base == "enum" else {"size": shape.size})
-                | _logical(field)
-            )
+            values = self._inner(field.values, namespace) if field.values else None
+            return {"type": "map", "values": values or field.custom.get("avroMapValues", "string")}
         logical = _logical(field)
         return {"type": shape.base, **logical} if logical else shape.base
 
-    def _record(self, field: Field) -> dict[str, Any]:
-        if not field.fields:
-            self._problems.add(field.place, f"{field.path} is a record without properties")
-        header = {"type": "record", "name": self._name(field), **_namespace(field)}
-        return header | {"fields": [self.entry(child) for child in field.fields]}
+    def _named(self, field: Field, namespace: str) -> AvroSchema:
+        own = str(field.custom.get("avroNamespace", namespace))
+        name = str(field.custom.get("avroName") or self._path_name(field))
+        full = f"{own}.{name}".removeprefix(".")
+        if self._expand or "avroName" not in field.custom:
+            return self._definition(field, name, own)
+        whole = _Deriving(self._stem, self._problems, expand=True)._definition(field, name, own)
+        if full in self.known:
+            if self.known[full] != whole:
+                self._problems.add(field.place, f"{field.path}: another type is already named {full}; give it another")
+            return full
+        self.known[full] = whole
+        return self._definition(field, name, own)
 
-    def _item(self, item: Field) -> AvroSchema:
-        plain = self.plain(item)
-        return plain if item.required else _nullable(plain, first=True)
+    def _definition(self, field: Field, name: str, namespace: str) -> dict[str, Any]:
+        kind, said = field.physical.base, field.custom
+        schema: dict[str, Any] = {"type": kind, "name": name}
+        schema |= {"namespace": namespace} if "avroNamespace" in said else {}
+        schema |= {word: said[key] for key, word in _OF_NAMED.items() if key in said}
+        if kind == "record":
+            if not field.fields:
+                self._problems.add(field.place, f"{field.path} is a record without properties")
+            return schema | {"fields": [self.entry(child, namespace) for child in field.fields]}
+        if kind == "fixed":
+            return schema | {"size": field.physical.size} | _logical(field)
+        default = {"default": said["avroEnumDefault"]} if "avroEnumDefault" in said else {}
+        return schema | {"symbols": self._symbols(field)} | default | _logical(field)
 
-    def _name(self, field: Field) -> str:
-        steps = field.path.replace("[]", ".item").split(".")
+    def _inner(self, inner: Field, namespace: str) -> AvroSchema:
+        plain = self.plain(inner, namespace)
+        if inner.required or _says_null(plain):
+            return plain
+        return _nullable(plain, first=inner.custom.get("avroNull") != "last")
+
+    def _path_name(self, field: Field) -> str:
+        steps = field.path.replace("[]", ".item").replace("{}", ".value").split(".")
         return self._stem + "".join(word[:1].upper() + word[1:] for step in steps for word in step.split("_"))
 
     def _symbols(self, field: Field) -> list[str]:
-        symbols = field.custom.get("avroSymbols") or _valid_values(field)
+        symbols = field.custom.get("avroSymbols") or field.choices or _valid_values(field)
         bad = [symbol for symbol in symbols if not (isinstance(symbol, str) and AVRO_NAME.fullmatch(symbol))]
         if bad or not symbols:
             told = f"{bad[0]!r} is not an Avro symbol" if bad else "an enum needs avroSymbols in its customProperties"
@@ -117,14 +153,13 @@ def _valid_values(field: Field) -> list[Any]:
     return []
 
 
+def _says_null(plain: AvroSchema) -> bool:
+    return plain == "null" or (isinstance(plain, list) and "null" in plain)
+
+
 def _nullable(plain: AvroSchema, *, first: bool) -> AvroSchema:
     branches = plain if isinstance(plain, list) else [plain]
-    others = [branch for branch in branches if branch != "null"]
-    return ["null", *others] if first else [*others, "null"]
-
-
-def _namespace(field: Field) -> Mapping[str, str]:
-    return {"namespace": str(field.custom["avroNamespace"])} if "avroNamespace" in field.custom else {}
+    return ["null", *branches] if first else [*branches, "null"]
 
 
 def _logical(field: Field) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from mesh.contract.document import Place, Problems
@@ -15,7 +16,9 @@ AVRO_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHOWN = frozenset({"public", "internal"})
 
 _STRINGS = ("string", "string/uuid", "bytes", "fixed", "enum")
-_TIMESTAMPS = tuple(f"long/{kind}-{unit}" for kind in ("timestamp", "local-timestamp") for unit in ("millis", "micros"))
+_TIMESTAMPS = tuple(
+    f"long/{kind}-{unit}" for kind in ("timestamp", "local-timestamp") for unit in ("millis", "micros", "nanos")
+)
 _PHYSICAL = {
     "string": _STRINGS,
     "integer": ("int", "long"),
@@ -26,6 +29,8 @@ _PHYSICAL = {
     "timestamp": (*_TIMESTAMPS, "string"),
     "object": ("record", "map"),
     "array": ("array",),
+    "map": ("map",),
+    "vector": ("array",),
 }
 _DEFAULTS = {
     "string": "string",
@@ -37,7 +42,14 @@ _DEFAULTS = {
     "timestamp": "long/timestamp-millis",
     "object": "record",
     "array": "array",
+    "map": "map",
+    "vector": "array",
 }
+_AVRO_PROPERTIES = (
+    *("avroType", "avroDefault", "avroLogicalType", "avroNamespace", "avroName", "avroAliases", "avroTypeAliases"),
+    *("avroDoc", "avroSymbols", "avroEnumDefault", "avroMapValues", "avroNull"),
+)
+_ELEMENTS = {"float32": "float", "float64": "double"}
 _WIDTHS = {"int": "i32", "long": "i64", "float": "f32", "double": "f64"}
 _SHAPE = re.compile(
     r"(?P<base>[a-z]+)(?:\((?P<size>\d+)\))?(?:/(?P<logical>[a-z-]+)(?:\((?P<args>\d+(?:,\s*\d+)?)\))?)?"
@@ -81,10 +93,10 @@ class PhysicalType:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field. ``path`` is dotted from the record; the items of an array are ``path[]``.
+    """One field. ``path`` is dotted from the record; the items of an array are ``path[]``, a map's values ``path{}``.
 
-    ``options`` are the ``logicalTypeOptions``, ``custom`` the custom properties by name, ``place`` where the document
-    says it.
+    ``options`` are the ``logicalTypeOptions``, ``choices`` the values of ``enum``, ``custom`` the custom properties by
+    name, ``place`` where the document says it.
     """
 
     name: str
@@ -101,6 +113,8 @@ class Field:
     quality: tuple[Mapping[str, Any], ...] = ()
     fields: tuple[Field, ...] = ()
     items: Field | None = None
+    values: Field | None = None
+    choices: tuple[Any, ...] = ()
 
     @property
     def physical(self) -> PhysicalType:
@@ -110,10 +124,12 @@ class Field:
     @property
     def sensitive(self) -> bool:
         """Whether reasons, logs and traces must not show its values: classified other than public or internal."""
+        if self.values is not None and any(field.sensitive for field in self.values.walk()):
+            return True
         return self.classification is not None and self.classification not in _SHOWN
 
     def walk(self) -> Iterator[Field]:
-        """This field and all below it, parents first."""
+        """This field and all below it, parents first; what is inside a map is not, because no path leads there."""
         yield self
         for child in (*self.fields, *((self.items,) if self.items else ())):
             yield from child.walk()
@@ -162,6 +178,7 @@ def _field(node: Mapping[str, Any], name: str, path: str, place: Place, problems
     logical = str(node.get("logicalType", ""))
     if not logical:
         problems.add(place, f"{path} has no logicalType; write one of {', '.join(_PHYSICAL)}")
+    _check_custom(node, place, problems)
     return Field(
         name=name,
         path=path,
@@ -169,7 +186,7 @@ def _field(node: Mapping[str, Any], name: str, path: str, place: Place, problems
         physical_type=_physical(node, logical, path, place, problems),
         required=bool(node.get("required", False)),
         unique=bool(node.get("unique", False)),
-        options=dict(node.get("logicalTypeOptions", {})),
+        options=_options(node, logical, path, place, problems),
         classification=node.get("classification"),
         description=_one_line(node.get("description")),
         custom=custom(node),
@@ -177,10 +194,39 @@ def _field(node: Mapping[str, Any], name: str, path: str, place: Place, problems
         quality=tuple(node.get("quality", ())),
         fields=read_fields(node.get("properties", ()), path, (*place, "properties"), problems),
         items=_items(node, path, place, problems),
+        values=_map_values(node, path, place, problems),
+        choices=tuple(entry["value"] for entry in node.get("enum", ())),
     )
 
 
+def _check_custom(node: Mapping[str, Any], place: Place, problems: Problems) -> None:
+    """A misspelt detail of Avro would silently be left out, so near misses are refused."""
+    for name, value in custom(node).items():
+        here = custom_place(node, place, name)
+        close = get_close_matches(name, _AVRO_PROPERTIES, n=1, cutoff=0.8)
+        if close and name not in _AVRO_PROPERTIES:
+            problems.add(here, f"the custom property {name} is not known; did you mean {close[0]}?")
+        elif name == "avroNull" and value != "last":
+            problems.add(here, f"avroNull is {value!r}; write last, or leave it out: null comes first by default")
+
+
+def _options(node: Mapping[str, Any], logical: str, path: str, place: Place, problems: Problems) -> dict[str, Any]:
+    """The options; a vector's are those of the array it becomes."""
+    options = dict(node.get("logicalTypeOptions", {}))
+    if logical != "vector":
+        return options
+    if options.get("elementType", "float32") not in _ELEMENTS:
+        told = f"Avro has no vectors of {options['elementType']}; write float32, float64 or an array"
+        problems.add((*place, "logicalTypeOptions", "elementType"), f"{path}: {told}")
+    size = options.get("dimensions")
+    return {} if size is None else {"minItems": size, "maxItems": size}
+
+
 def _items(node: Mapping[str, Any], path: str, place: Place, problems: Problems) -> Field | None:
+    if node.get("logicalType") == "vector":
+        element = _ELEMENTS.get(node.get("logicalTypeOptions", {}).get("elementType", "float32"), "float")
+        number = {"logicalType": "number", "physicalType": element, "required": True}
+        return _field(number, "items", f"{path}[]", place, problems)
     if "items" not in node:
         if node.get("logicalType") == "array" and "avroType" not in custom(node):
             problems.add(place, f"{path} is an array without items")
@@ -188,6 +234,16 @@ def _items(node: Mapping[str, Any], path: str, place: Place, problems: Problems)
     # An array of T is an array of values: its items are null only where the contract says required: false.
     items = {"required": True, **node["items"]}
     return _field(items, "items", f"{path}[]", (*place, "items"), problems)
+
+
+def _map_values(node: Mapping[str, Any], path: str, place: Place, problems: Problems) -> Field | None:
+    if "map" not in node:
+        return None
+    here = (*place, "map")
+    if node["map"]["key"].get("logicalType", "string") != "string":
+        problems.add((*here, "key"), f"{path}: the keys of an Avro map are strings; write logicalType: string")
+    value = {"required": True, **node["map"]["value"]}
+    return _field(value, "value", f"{path}{{}}", (*here, "value"), problems)
 
 
 def _physical(node: Mapping[str, Any], logical: str, path: str, place: Place, problems: Problems) -> str:

@@ -35,7 +35,9 @@ COMPATIBILITIES = (
 
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 _EVENT_TIMES = ("long/timestamp-millis", "long/timestamp-micros")
-_RECORD_PROPERTIES = ("topic", "compatibility", "eventTime", "keySchema", "headers", "avroNamespace")
+_RECORD_PROPERTIES = ("topic", "compatibility", "eventTime", "keySchema", "headers", "avroNamespace", "avroAliases")
+# What a publisher may say of itself under the platform's prefix.
+_OWN_HEADER = "mesh-origin"
 _RECORD: Place = ("schema", 0)
 # Stands in for a name that cannot be read, so that the rest of the document is still checked before it is refused.
 _NOWHERE = ProductTopics(ProductName("unknown", "unknown"), 0)
@@ -55,6 +57,7 @@ class Promise:
     settings: TopicSettings
     compatibility: str
     roles: tuple[Role, ...]
+    headers: tuple[str, ...] = ()
 
 
 def read_promise(document: Document, problems: Problems) -> Promise:
@@ -91,6 +94,7 @@ def read_promise(document: Document, problems: Problems) -> Promise:
         settings=settings,
         compatibility=compatibility,
         roles=roles,
+        headers=reading.headers(),
     )
     _check_key(promise, record, problems)
     if derived:
@@ -153,7 +157,26 @@ class _Reading:
                 (*_RECORD, "name"), f"{name!r} cannot name an Avro record; use letters, digits and underscores"
             )
         namespace = self._custom.get("avroNamespace", str(source.get("domain", "")).replace("-", "_"))
-        return RecordName(name, str(namespace), " ".join(str(self._record.get("description", "")).split()))
+        doc, aliases = " ".join(str(self._record.get("description", "")).split()), self._names("avroAliases")
+        return RecordName(name, str(namespace), doc, aliases)
+
+    def headers(self) -> tuple[str, ...]:
+        """The headers every record must carry."""
+        names = self._names("headers")
+        for name in names:
+            if not name or (name.startswith("mesh-") and name != _OWN_HEADER) or names.count(name) > 1:
+                told = "is there twice" if names.count(name) > 1 else "is the platform's" if name else "is empty"
+                place = custom_place(self._record, _RECORD, "headers")
+                self._problems.add(place, f"the header {name!r} {told}; name headers that publishers send, each once")
+                break
+        return names
+
+    def _names(self, name: str) -> tuple[str, ...]:
+        value = self._custom.get(name, [])
+        if isinstance(value, list) and all(isinstance(each, str) for each in value):
+            return tuple(value)
+        self._problems.add(custom_place(self._record, _RECORD, name), f"{name} is a list of names: [a, b]")
+        return ()
 
     def key(self) -> list[Field]:
         """The key's fields by position; a position that is missing or there twice is a problem."""
@@ -255,5 +278,5 @@ def _check_expressions(promise: Promise, problems: Problems) -> None:
 
 def _place_of(text: str, fields: Sequence[Field]) -> Place:
     """The field a lint finding begins with, else the schema object."""
-    path = text.removeprefix("key: ").partition(":")[0]
+    path = text.removeprefix("key: ").partition(":")[0].partition("{}")[0]
     return next((field.place for top in fields for field in top.walk() if field.path == path), _RECORD)

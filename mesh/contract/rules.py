@@ -57,6 +57,9 @@ class _Reading:
                 self._option(field, name, value)
         for low, high in _PAIRS:
             self._ordered(field, low, high)
+        if _listing(field):
+            self._choices(field)
+        self._map(field)
         if field.unique:
             self.set_rules.append(SetRule(f"{field.path}.unique", field.path, "unique", f"{field.path} is unique"))
         self.quality(field, field.quality, field.place)
@@ -64,6 +67,20 @@ class _Reading:
     def quality(self, field: Field | None, items: Sequence[Mapping[str, Any]], place: Place) -> None:
         for index, item in enumerate(items):
             self._item(field, item, (*place, "quality", index))
+
+    def _choices(self, field: Field) -> None:
+        place, values = (*field.place, "enum"), list(field.choices)
+        argument = self._argument(field, ClauseKind.VALUES, values, place)
+        if argument is not None:
+            told, reaction = f"{field.path} is one of {_listed(values)}", self._reaction(field.custom, field.place)
+            self._clause(Clause(f"{field.path}.values", field.path, ClauseKind.VALUES, argument, reaction, told), place)
+
+    def _map(self, field: Field) -> None:
+        for inner in field.values.walk() if field.values else ():
+            if inner.quality or inner.unique or set(inner.options) - _NOT_CLAUSES or _listing(inner):
+                told = f"{inner.path}: rules on what is inside a map are not judged; write a cel rule on {field.path}"
+                self._problems.add(inner.place, told)
+            self._map(inner)
 
     def _option(self, field: Field, name: str, value: object) -> None:
         place = (*field.place, "logicalTypeOptions", name)
@@ -195,6 +212,11 @@ class _Reading:
             return False
         self.places[name] = place
         return True
+
+
+def _listing(field: Field) -> bool:
+    """Whether its ``enum`` asks more than its Avro type does."""
+    return bool(field.choices) and not (field.physical_type == "enum" and "avroSymbols" not in field.custom)
 
 
 def _required(field: Field, name: str, reaction: Reaction, told: str = "") -> Clause:

@@ -38,8 +38,8 @@ class Judge:
     """Judges the records of one product by its contract.
 
     Findings that are not a clause's: ``frame.empty|magic|short``, ``schema.unknown|unreadable``, ``body.malformed``,
-    ``value.null``, ``key.null|unexpected|empty|magic|short|schema|malformed|mismatch``, ``header.reserved``. All of
-    them refuse the record. A record may have several.
+    ``value.null``, ``key.null|unexpected|empty|magic|short|schema|malformed|mismatch``, ``header.reserved|missing``.
+    All of them refuse the record. A record may have several.
     """
 
     def __init__(self, contract: Contract, *, columns: bool = True) -> None:
@@ -47,6 +47,7 @@ class Judge:
         self._contract = contract
         self._clauses = Clauses(contract)
         self._keys = KeyJudge(contract)
+        self._required = frozenset(contract.headers)
         self._sift = compile_sift(self._clauses, contract.key_fields, self._keys.current)
         if columns:
             self._sift = self._in_columns(self._sift)
@@ -103,7 +104,7 @@ class Judge:
             return rows
 
     def _grouped(self, batch: Batch, doubtful: list[int]) -> Iterator[tuple[_Plan, Sequence[int]]]:
-        for head, rows in _by_head(batch, doubtful).items():
+        for head, rows in _by_head(batch, doubtful, self._required).items():
             plan = self._plans.get(head)
             if plan is None:
                 doubtful.extend(rows)
@@ -122,6 +123,8 @@ class Judge:
         """Everything that is wrong with one row; sets its event time if it has one."""
         for name in _reserved(batch.headers[row]):
             yield Finding("header.reserved", "", f"the header {name[:80]!r} is reserved for the platform")
+        for name in sorted(self._required - _names(batch.headers[row])):
+            yield Finding("header.missing", "", f"the header {name[:80]!r} is missing; the contract requires it")
         value, record = batch.values[row], None
         if value is not None:
             try:
@@ -165,9 +168,9 @@ class _Refused(Exception):
         super().__init__(reason)
 
 
-def _by_head(batch: Batch, doubtful: list[int]) -> Mapping[bytes, Sequence[int]]:
+def _by_head(batch: Batch, doubtful: list[int], required: frozenset[str]) -> Mapping[bytes, Sequence[int]]:
     """The rows of each schema; those that need a closer look whatever they hold are doubtful instead."""
-    if not any(batch.headers):
+    if not required and not any(batch.headers):
         try:
             heads: set[bytes] = set(map(_HEAD, cast("Sequence[bytes]", batch.values)))
         except TypeError:
@@ -176,11 +179,15 @@ def _by_head(batch: Batch, doubtful: list[int]) -> Mapping[bytes, Sequence[int]]
             return {heads.pop(): range(len(batch))}
     groups: defaultdict[bytes, list[int]] = defaultdict(list)
     for row, (value, headers) in enumerate(zip(batch.values, batch.headers, strict=True)):
-        if value is None or (headers and _reserved(headers)):
+        if value is None or (headers and _reserved(headers)) or (required and not required <= _names(headers)):
             doubtful.append(row)
         else:
             groups[value[:PREFIX]].append(row)
     return groups
+
+
+def _names(headers: Headers) -> set[str]:
+    return {name for name, _ in headers or ()}
 
 
 def _reserved(headers: Headers) -> list[str]:

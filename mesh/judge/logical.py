@@ -15,8 +15,10 @@ Convert = Callable[[Any], object]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY: Final = date(1970, 1, 1)
 _MICROS: Final = {"timestamp-millis": 1000, "local-timestamp-millis": 1000, "time-millis": 1000}
-_INSTANTS: Final = ("timestamp-millis", "timestamp-micros")
-_LOCAL: Final = ("local-timestamp-millis", "local-timestamp-micros")
+_INSTANTS: Final = ("timestamp-millis", "timestamp-micros", "timestamp-nanos")
+_LOCAL: Final = ("local-timestamp-millis", "local-timestamp-micros", "local-timestamp-nanos")
+# Python's types hold microseconds, so nanoseconds are taken from them but never turned into them.
+_NANOS: Final = (_INSTANTS[-1], _LOCAL[-1])
 # A precision is any number in a schema from elsewhere; beyond this one it could only be meant to do harm.
 _MOST_DIGITS: Final = 1000
 # Python's usual context would round at 28 digits.
@@ -37,7 +39,8 @@ def digit_limit(logical: Logical) -> int:
 def for_people(shape: Shape) -> Convert | None:
     """What turns plain values of this shape into Python's own types; None where nothing has to change.
 
-    What Python's type cannot hold (a timestamp after the year 9999, a text that is no UUID) stays as it is.
+    What Python's type cannot hold (nanoseconds, a timestamp after the year 9999, a text that is no UUID) stays as it
+    is.
     """
     match shape:
         case Primitive(logical=Logical() as logical) | Fixed(logical=Logical() as logical):
@@ -61,7 +64,7 @@ def to_plain(logical: Logical, value: object) -> object:
     """
     name, step = logical.name, _MICROS.get(logical.name, 1)
     if isinstance(value, datetime) and name in _INSTANTS + _LOCAL:
-        return _instant(value, step, aware=name in _INSTANTS)
+        return _instant(value, step, aware=name in _INSTANTS) * (1000 if name in _NANOS else 1)
     if isinstance(value, date) and not isinstance(value, datetime) and name == "date":
         return (value - _DAY).days
     if isinstance(value, time) and name in _TIMES:
@@ -99,9 +102,9 @@ def _unscaled(value: Decimal, logical: Logical) -> int:
 
 def _leaf(logical: Logical) -> Convert | None:
     step = _MICROS.get(logical.name, 1)
-    if logical.name in _INSTANTS:
+    if logical.name in _INSTANTS[:-1]:
         return _or_same(lambda value: _EPOCH + timedelta(microseconds=value * step))
-    if logical.name in _LOCAL:
+    if logical.name in _LOCAL[:-1]:
         return _or_same(lambda value: (_EPOCH + timedelta(microseconds=value * step)).replace(tzinfo=None))
     if logical.name == "date":
         return _or_same(lambda value: _DAY + timedelta(days=value))

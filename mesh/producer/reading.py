@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import json
+import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
@@ -20,6 +21,8 @@ NULLS: Final = frozenset({"", "NA"})
 Read: TypeAlias = Callable[[Any], Any]
 """Gives the value; raises ValueError with what it should have been."""
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FINER: Final = re.compile(r"[.,]\d{6}(\d{1,3})")
 _TRUTHS: Final = {"true": True, "false": False}
 
 
@@ -179,6 +182,25 @@ def _local(text: str) -> datetime:
         raise ValueError("is not a time as in 2013-01-31T10:00:00Z") from None
 
 
+def _nanos(text: str) -> int:
+    return _nanoseconds(_instant(text), text)
+
+
+def _local_nanos(text: str) -> int:
+    found = _local(text)
+    if found.tzinfo:
+        raise ValueError("has a time zone, the field is local time")
+    return _nanoseconds(found.replace(tzinfo=UTC), text)
+
+
+def _nanoseconds(moment: datetime, text: str) -> int:
+    """Python's datetime ends at microseconds; the three digits behind them are read from the text."""
+    since = moment - _EPOCH
+    finer = _FINER.search(text)
+    micros = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return micros * 1000 + (int(finer[1].ljust(3, "0")) if finer else 0)
+
+
 def _date(text: str) -> date:
     try:
         return date.fromisoformat(text)
@@ -213,6 +235,8 @@ _LOGICAL: Final[Mapping[str, Callable[[str], Any]]] = {
     "timestamp-micros": _instant,
     "local-timestamp-millis": _local,
     "local-timestamp-micros": _local,
+    "timestamp-nanos": _nanos,
+    "local-timestamp-nanos": _local_nanos,
     "date": _date,
     "time-millis": _time,
     "time-micros": _time,

@@ -156,6 +156,16 @@ def test_logical_types_are_plain_unless_asked_for() -> None:
     assert RowCodec(LOGICAL).encode(PEOPLE) == body
 
 
+def test_nanoseconds_take_a_datetime_and_stay_numbers() -> None:
+    fine: Any = {"type": "long", "logicalType": "timestamp-nanos"}
+    codec = RowCodec(fine, logical=True)
+    moment = datetime(2013, 1, 1, 10, 0, 0, 123_456, tzinfo=UTC)
+    assert codec.decode(codec.encode(moment)) == 1357034400123456000
+    assert codec.decode(codec.encode(1357034400123456789)) == 1357034400123456789
+    with pytest.raises(EncodingRefused, match="has no time zone"):
+        codec.encode(datetime(2013, 1, 1))
+
+
 def test_other_time_zones_are_the_same_instant() -> None:
     there = datetime(2013, 1, 1, 5, 0, 0, 123_000, tzinfo=timezone(timedelta(hours=-5)))
     assert RowCodec(LOGICAL).encode(PLAIN | {"millis": there}) == RowCodec(LOGICAL).encode(PLAIN)
