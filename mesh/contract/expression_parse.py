@@ -17,6 +17,7 @@ from mesh.contract.expression_tree import (
     ListLiteral,
     Literal,
     Logic,
+    Loop,
     MapLiteral,
     Name,
     Node,
@@ -46,6 +47,8 @@ _OPERATORS: Final = {
     "multiplication_mod": "%",
 }
 _QUANTIFIERS: Final = ("exists", "all")
+_LOOPS: Final = ("exists_one", "filter", "map")
+_EXAMPLE: Final = "message.tags.NAME(t, t != '')"
 _ESCAPE: Final = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-3][0-7]{2}|.)", re.DOTALL)
 _PLAIN_ESCAPES: Final = {**dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True)), **{c: c for c in "\\'\"`?"}}
 
@@ -101,8 +104,13 @@ def _node(tree: _Tree, depth: int) -> Node:
         raise refused(at, f"the expression is nested deeper than {DEEPEST} levels")
     build = _BUILDERS.get(str(tree.data))
     if build is None:
-        raise refused(at, f"{_NOT_TAKEN.get(str(tree.data), 'this construct')} is not part of the rule language")
+        raise refused(at, _untaken(str(tree.data)))
     return build(tree, at, depth + 1)
+
+
+def _untaken(name: str) -> str:
+    what, instead = _NOT_TAKEN.get(name, ("this construct", "see docs/rules.md"))
+    return f"{what} is not part of the rule language; {instead}"
 
 
 def _nodes(tree: _Tree | None, depth: int) -> tuple[Node, ...]:
@@ -147,18 +155,20 @@ def _index(tree: _Tree, at: Place, depth: int) -> Node:
 def _method(tree: _Tree, at: Place, depth: int) -> Node:
     target, name, *rest = tree.children
     arguments = rest[0] if rest else None
-    if name in _QUANTIFIERS:
-        return _quantifier(tree, at, depth)
+    if name in (*_QUANTIFIERS, *_LOOPS):
+        return _loop(tree, at, depth)
     return Call(at, str(name), (_node(target, depth), *_nodes(arguments, depth)), method=True)
 
 
-def _quantifier(tree: _Tree, at: Place, depth: int) -> Node:
+def _loop(tree: _Tree, at: Place, depth: int) -> Node:
     target, name, *rest = tree.children
     arguments = rest[0].children if rest else []
     variable = _skip_chain(arguments[0]) if len(arguments) == 2 else None
     if variable is None or variable.data != "ident" or variable.children[0] == "message":
-        raise refused(at, f"{name} takes a variable and a condition, as in message.tags.{name}(t, t != '')")
-    return Quantifier(at, str(name), _node(target, depth), str(variable.children[0]), _node(arguments[1], depth))
+        what = "value, as in message.tags.map(t, size(t))" if name == "map" else f"condition, as in {_EXAMPLE}"
+        raise refused(at, f"{name} takes a variable and a {what}".replace("NAME", name))
+    make = Quantifier if name in _QUANTIFIERS else Loop
+    return make(at, str(name), _node(target, depth), str(variable.children[0]), _node(arguments[1], depth))
 
 
 def _call(tree: _Tree, at: Place, depth: int) -> Node:
@@ -208,8 +218,7 @@ def _literal(tree: _Tree, at: Place, depth: int) -> Node:
         return Literal(at, text == "true")
     if token.type == "NULL_LIT":
         return Literal(at, None)
-    kind = "an unsigned number (write 5, not 5u)" if token.type == "UINT_LIT" else "a bytes literal"
-    raise refused(at, f"{kind} is not part of the rule language")
+    raise refused(at, _untaken("unsigned" if token.type == "UINT_LIT" else "bytes"))
 
 
 def _integer(text: str, at: Place) -> int:
@@ -250,9 +259,11 @@ _LEVELS: Final = frozenset(
     ("expr", "conditionalor", "conditionaland", "relation", "addition", "multiplication", "unary", "member", "primary")
 )
 _NOT_TAKEN: Final = {
-    "member_object": "building an object",
-    "dot_ident": "a leading dot",
-    "dot_ident_arg": "a leading dot",
+    "member_object": ("building an object", "compare its fields one by one"),
+    "dot_ident": ("a leading dot", "write message.x"),
+    "dot_ident_arg": ("a leading dot", "write message.x"),
+    "unsigned": ("an unsigned number", "write 5, not 5u"),
+    "bytes": ("a bytes literal", "compare size(...), or give the field the type string"),
 }
 _BUILDERS: Final = {
     "expr": _conditional,

@@ -33,6 +33,15 @@ def divide(left: float, right: float) -> float:
     return math.copysign(math.inf, left) * math.copysign(1.0, right)
 
 
+def decimal_double(raw: bytes, scale: int) -> float | None:
+    """The double nearest to a decimal; None where no double is that large."""
+    try:
+        nearest: float = int.from_bytes(raw, "big", signed=True) / 10**scale
+    except OverflowError:
+        return None
+    return nearest
+
+
 class Matches(dict[str, bool]):
     """``Matches(pattern)[text]``: whether RE2 finds the pattern anywhere in the text."""
 

@@ -26,7 +26,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """``message``, or the variable of an enclosing ``exists`` or ``all``."""
+    """``message``, or the variable of an enclosing loop."""
 
     at: Place
     name: str
@@ -134,6 +134,17 @@ class Quantifier:
     condition: Node
 
 
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """``target.exists_one(variable, body)``, ``target.filter(variable, body)`` or ``target.map(variable, body)``."""
+
+    at: Place
+    kind: str
+    target: Node
+    variable: str
+    body: Node
+
+
 Node = (
     Literal
     | Name
@@ -148,4 +159,5 @@ Node = (
     | ListLiteral
     | MapLiteral
     | Quantifier
+    | Loop
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from mesh.contract.expression_time import DAY
 from mesh.contract.shape import Array, Fixed, Logical, Map, Primitive, Record, Shape, Union
 
 _WORDS: Final = {
@@ -19,8 +20,8 @@ _WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """What a value is: ``int``, ``double``, ``string``, ``bool``, ``bytes``, ``null``, ``list``, ``map``, ``record``,
-    or ``opaque`` (a shape that rules can only compare with null)."""
+    """What a value is: ``int``, ``double``, ``string``, ``bool``, ``bytes``, ``null``, ``timestamp``, ``duration``,
+    ``decimal``, ``list``, ``map``, ``record``, or ``opaque`` (a shape that rules can only compare with null)."""
 
     kind: str
     nullable: bool = False
@@ -28,6 +29,10 @@ class Type:
     fields: Mapping[str, Type] = field(default_factory=dict)
     reach: int = 1 << 63
     """The largest magnitude an integer of the type can have; bounds that cannot be left need no check."""
+    unit: int = 1
+    """How many nanoseconds one is, where a record holds timestamps or durations; 1 for all that is computed."""
+    scale: int = 0
+    """The digits of a decimal behind the point."""
 
     def __str__(self) -> str:
         name = _WORDS.get(self.kind, f"a {self.kind}")
@@ -41,7 +46,12 @@ class Type:
     @property
     def scalar(self) -> bool:
         """Whether the value is one thing, not a collection."""
-        return self.kind in ("int", "double", "string", "bool", "bytes")
+        return self.kind in ("int", "double", "string", "bool", "bytes", "timestamp", "duration")
+
+    @property
+    def temporal(self) -> bool:
+        """Whether it is a timestamp or a duration."""
+        return self.kind in ("timestamp", "duration")
 
     @property
     def sure(self) -> Type:
@@ -70,6 +80,8 @@ STRING: Final = Type("string")
 BOOL: Final = Type("bool")
 NULL: Final = Type("null")
 OPAQUE: Final = Type("opaque", nullable=True)
+TIMESTAMP: Final = Type("timestamp")
+DURATION: Final = Type("duration")
 
 _LEAVES: Final = {
     "null": NULL,
@@ -83,6 +95,20 @@ _LEAVES: Final = {
     "bytes": Type("bytes"),
     "fixed": Type("bytes"),
 }
+_MILLI, _MICRO = 1_000_000, 1_000
+_TEMPORAL: Final = {
+    ("int", "date"): Type("timestamp", unit=DAY, reach=1 << 31),
+    ("int", "time-millis"): Type("duration", unit=_MILLI, reach=1 << 31),
+    ("long", "time-micros"): Type("duration", unit=_MICRO),
+    ("long", "timestamp-millis"): Type("timestamp", unit=_MILLI),
+    ("long", "timestamp-micros"): Type("timestamp", unit=_MICRO),
+    ("long", "timestamp-nanos"): Type("timestamp"),
+    ("long", "local-timestamp-millis"): Type("timestamp", unit=_MILLI),
+    ("long", "local-timestamp-micros"): Type("timestamp", unit=_MICRO),
+    ("long", "local-timestamp-nanos"): Type("timestamp"),
+}
+"""What integers of a logical type are: local times are taken for UTC, dates for their midnight, times of the day for
+what passed since midnight."""
 
 
 def type_of(shape: Shape, around: tuple[Shape, ...] = ()) -> Type:
@@ -99,8 +125,10 @@ def type_of(shape: Shape, around: tuple[Shape, ...] = ()) -> Type:
             found = Type("list", item=type_of(shape.items, around))
         case Map():
             found = Type("map", item=type_of(shape.values, around))
-        case Primitive(logical=Logical(name="decimal")) | Fixed(logical=Logical(name="decimal")):
-            found = Type("opaque")
+        case Primitive(logical=Logical(name="decimal") as logical) | Fixed(logical=Logical(name="decimal") as logical):
+            found = Type("decimal", scale=logical.scale)
+        case Primitive(kind=kind, logical=Logical(name=name)) if (kind, name) in _TEMPORAL:
+            found = _TEMPORAL[kind, name]
         case _:
             found = _LEAVES[shape.kind]
     return found

@@ -9,6 +9,7 @@ from typing import Final
 
 from mesh.contract.expression_code import HIGHEST, LOWEST, NOTHING, Truth, Value, as_value, both
 from mesh.contract.expression_runtime import divide, quotient, remainder
+from mesh.contract.expression_time import RANGES
 from mesh.contract.expression_tree import (
     Binary,
     Call,
@@ -16,6 +17,7 @@ from mesh.contract.expression_tree import (
     Index,
     ListLiteral,
     Literal,
+    Loop,
     MapLiteral,
     Name,
     Node,
@@ -50,6 +52,18 @@ class ValueWriter(ABC):
     @abstractmethod
     def truth(self, node: Node) -> Truth:
         """The source of a condition."""
+
+    @abstractmethod
+    def call(self, node: Call) -> Value:
+        """The source of what a function gives."""
+
+    @abstractmethod
+    def collected(self, node: Loop) -> Value:
+        """The source of the list that a loop makes."""
+
+    @abstractmethod
+    def timed(self, node: Binary, left: Value, right: Value) -> Value:
+        """The source of a sum or difference of timestamps and durations, neither of them null."""
 
     def _name(self, kind: str) -> str:
         self._names += 1
@@ -95,14 +109,14 @@ class ValueWriter(ABC):
                 value = self._negative(node)
             case Binary(operator="+" | "-" | "*" | "/" | "%"):
                 value = self._arithmetic(node)
-            case ListLiteral():
-                value = self._list(node)
-            case MapLiteral():
-                value = self._map(node)
+            case ListLiteral() | MapLiteral():
+                value = self._list(node) if isinstance(node, ListLiteral) else self._map(node)
             case Conditional():
                 value = self._choice(node)
             case Call() if node.function not in CONDITIONS:
-                value = self._call(node)
+                value = self.call(node)
+            case Loop(kind="filter" | "map"):
+                value = self.collected(node)
             case _:
                 value = as_value(self.truth(node))
         if len(value.text) + len(value.guard) > LONGEST_SOURCE:
@@ -111,11 +125,25 @@ class ValueWriter(ABC):
 
     def _named(self, node: Name) -> Value:
         if node.name in self._scope:
-            return self._scope[node.name]
+            return self._loaded(self._scope[node.name])
         if node.name == "message":
             return Value(self.message, "message", atom=True)
         hint = f"; write message.{node.name}" if node.name in self.message.fields else ""
         return self._refuse(node.at, f"{node.name} is not known here{hint}")
+
+    def _loaded(self, value: Value) -> Value:
+        """What a record holds as rules see it: timestamps and durations as nanoseconds; beyond their range an error."""
+        type_ = value.type
+        if not type_.temporal or type_.unit == 1:
+            return value
+        low, high = (-(-bound // type_.unit) if bound < 0 else bound // type_.unit for bound in RANGES[type_.kind])
+        value, loaded = self._atom(value), replace(type_, unit=1, reach=INT.reach)
+        inside = f"{low} <= {value.text} <= {high}" if type_.reach > min(-low, high) else ""
+        text = f"({value.text} * {type_.unit})"
+        if not type_.nullable:
+            return Value(loaded, text, both(value.guard, inside))
+        guard = both(value.guard, f"({value.text} is None or {inside})" if inside else "")
+        return Value(loaded, f"(None if {value.text} is None else {text})", guard)
 
     def _field_of(self, at: Place, operand: Node, name: str, missing: str = "") -> Value:
         target = self._sure(self.value(operand))
@@ -128,17 +156,18 @@ class ValueWriter(ABC):
             near = get_close_matches(name, target.type.fields, 1)
             return self._refuse(at, f"there is no field {name}" + (f"; did you mean {near[0]}?" if near else ""))
         if target.text != "message":
-            return Value(type_, f"{target.text}[{name!r}]", target.guard)
+            return self._loaded(Value(type_, f"{target.text}[{name!r}]", target.guard))
         variable = f"f_{name}"
         self.loads[variable] = name
-        return Value(type_, variable, atom=True)
+        return self._loaded(Value(type_, variable, atom=True))
 
     def _entry(self, target: Value, key: Value, missing: str) -> Value:
         target, key = self._atom(target), self._atom(key)
         if missing:
-            return Value(target.type.element.maybe, f"{target.text}.get({key.text})", both(target.guard, key.guard))
+            found = Value(target.type.element.maybe, f"{target.text}.get({key.text})", both(target.guard, key.guard))
+            return self._loaded(found)
         guard = both(target.guard, key.guard, f"{key.text} in {target.text}")
-        return Value(target.type.element, f"{target.text}[{key.text}]", guard)
+        return self._loaded(Value(target.type.element, f"{target.text}[{key.text}]", guard))
 
     def _index(self, node: Index) -> Value:
         target, key = self.value(node.operand), self.value(node.key)
@@ -152,14 +181,15 @@ class ValueWriter(ABC):
             return self._entry(target, key, "")
         target, key = self._atom(target), self._atom(key)
         guard = both(target.guard, key.guard, f"0 <= {key.text} < len({target.text})")
-        return Value(target.type.element, f"{target.text}[{key.text}]", guard)
+        return self._loaded(Value(target.type.element, f"{target.text}[{key.text}]", guard))
 
     def _negative(self, node: Unary) -> Value:
         operand = self.value(node.operand)
         if not operand.known:
             return NOTHING
         if not operand.type.numeric:
-            return self._refuse(node.at, f"{operand.type} has no negative")
+            hint = "; write duration('0s') - ..." if operand.type.kind == "duration" else ""
+            return self._refuse(node.at, f"{operand.type} has no negative{hint}")
         operand = self._atom(self._sure(operand))
         safe = operand.type == DOUBLE or operand.type.reach <= HIGHEST
         guard = operand.guard if safe else both(operand.guard, f"{operand.text} != {LOWEST}")
@@ -177,6 +207,8 @@ class ValueWriter(ABC):
             return self._double_arithmetic(node.operator, left, right)
         if kinds == {"int"}:
             return self._integer_arithmetic(node.operator, left, right)
+        if left.type.temporal or right.type.temporal:
+            return self.timed(node, left, right)
         hint = "; write double(...) around the integer, or 1.0 for 1" if kinds == {"int", "double"} else ""
         return self._refuse(node.at, f"{node.operator} does not take {pair(left, right)}{hint}")
 
@@ -256,39 +288,22 @@ class ValueWriter(ABC):
         )
         return Value(type_, f"({then.text} if {chosen} else {otherwise.text})", both(decided.guard, bind, branches))
 
-    def _call(self, node: Call) -> Value:
-        name = node.function
-        if len(node.arguments) == 1 and (name == "size" or (name in ("int", "double") and not node.method)):
-            value = self._sure(self.value(node.arguments[0]))
-            if not value.known:
-                return NOTHING
-            return self._size(node, value) if name == "size" else self._conversion(node, self._atom(value))
-        return self._refuse(
-            node.at, f"{name} with {len(node.arguments)} argument(s) is not a function of the rule language"
-        )
-
-    def _size(self, node: Call, value: Value) -> Value:
-        if value.type.kind not in ("string", "bytes", "list", "map"):
-            return self._refuse(node.at, f"{value.type} has no size")
-        return Value(Type("int", reach=1 << 40), f"len({value.text})", value.guard)
-
-    def _conversion(self, node: Call, value: Value) -> Value:
-        if not value.type.numeric:
-            return self._refuse(node.at, f"{node.function} converts numbers, not {value.type}")
-        if value.type.kind == node.function:
-            return value
-        if node.function == "double":
-            return Value(DOUBLE, f"float({value.text})", value.guard)
-        return Value(
-            INT, f"int({value.text})", both(value.guard, f"{float(LOWEST)} <= {value.text} < {float(-LOWEST)}")
-        )
-
     def cheap(self, node: Node) -> bool:
-        """Whether work on this text may be repeated by the loop it stands in, if it stands in one."""
+        """Whether work on this may be repeated by the innermost loop it stands in, if it stands in one."""
         # A record of 1 MB holds a list of 10^5 items and a text of 10^6 characters; their product would stop a gate.
-        while isinstance(node, Select | Index):
-            node = node.operand
-        return not self._scope or isinstance(node, Literal) or (isinstance(node, Name) and node.name in self._scope)
+        # What belongs to the item is walked once per item, so all of it together is no longer than the record.
+        if not self._scope:
+            return True
+        match node:
+            case Select(operand=inner) | Index(operand=inner) | Loop(kind="filter", target=inner):
+                return self.cheap(inner)
+            case Binary(operator="+", left=left, right=right):
+                return self.cheap(left) and self.cheap(right)
+            case ListLiteral(items=items):
+                return all(self.cheap(item) for item in items)
+            case Name(name=name):
+                return name == next(reversed(self._scope))
+        return isinstance(node, Literal)
 
 
 def _literal_type(value: float | str | bool | None) -> Type:
@@ -304,6 +319,8 @@ def pair(left: Value, right: Value) -> str:
 def comparable(left: Type, right: Type) -> bool:
     """Whether ``==`` can be true of two non-null values."""
     if left.kind == "list" == right.kind:
+        if left.element.temporal or right.element.temporal:
+            return False
         empty = "null" in (left.element.kind, right.element.kind)
         return (empty or comparable(left.element, right.element)) and not (left.has_double or right.has_double)
     return (left.numeric and right.numeric) or (left.scalar and left.kind == right.kind)

@@ -15,6 +15,7 @@ from mesh.contract.expression_code import (
     guarded,
     negation,
 )
+from mesh.contract.expression_loops import LoopWriter
 from mesh.contract.expression_runtime import Matches
 from mesh.contract.expression_tree import (
     Binary,
@@ -24,18 +25,33 @@ from mesh.contract.expression_tree import (
     ListLiteral,
     Literal,
     Logic,
+    Loop,
     Node,
     Place,
     Quantifier,
     Unary,
 )
 from mesh.contract.expression_types import STRING
-from mesh.contract.expression_values import CONDITIONS, LONGEST_SOURCE, ValueWriter, comparable, pair
+from mesh.contract.expression_values import CONDITIONS, LONGEST_SOURCE, comparable, pair
 
 _TEXTS: Final = {"startsWith": "{0}.startswith({1})", "endsWith": "{0}.endswith({1})", "contains": "({1} in {0})"}
 
 
-class Writer(ValueWriter):
+_COMPARED: Final = {
+    "decimal": "write double(...) around the decimal",
+    "timestamp": "write a moment as timestamp('2013-01-01T10:00:00Z'), or int(...) around this one for its seconds",
+    "duration": "write a length of time as duration('90s'), or x.getSeconds()",
+    "record": "compare its fields one by one",
+    "map": "compare its entries one by one",
+    "opaque": "give the field one type",
+}
+_WRITTEN: Final = (
+    "a pattern is written out, not computed; write one matches('...') per pattern, joined by ||, or compare the texts "
+    "by ==, startsWith, endsWith or contains, which take any text"
+)
+
+
+class Writer(LoopWriter):
     """Adds the conditions."""
 
     __slots__ = ()
@@ -60,7 +76,9 @@ class Writer(ValueWriter):
             case Conditional():
                 truth = choice(self.truth(node.condition), self.truth(node.then), self.truth(node.otherwise))
             case Quantifier():
-                truth = self._quantifier(node)
+                truth = self.quantified(node)
+            case Loop(kind="exists_one"):
+                truth = self.single(node)
             case Has():
                 truth = self._has(node)
             case Call() if node.function in CONDITIONS:
@@ -83,8 +101,13 @@ class Writer(ValueWriter):
         left, right = self.value(node.left), self.value(node.right)
         if not (left.known and right.known):
             return NO_TRUTH
-        if not (left.type.numeric and right.type.numeric) and not left.type.kind == right.type.kind == "string":
-            return self._refuse_truth(node.at, f"{node.operator} cannot compare {pair(left, right)}")
+        alike = left.type.kind == right.type.kind and (left.type.kind == "string" or left.type.temporal)
+        if not alike and not (left.type.numeric and right.type.numeric):
+            return self._refuse_truth(
+                node.at, f"{node.operator} cannot compare {pair(left, right)}{_hint(left, right)}"
+            )
+        if self._repeated(node, left):
+            return NO_TRUTH
         left, right = self._sure(left), self._sure(right)
         return guarded(both(left.guard, right.guard), f"({left.text} {node.operator} {right.text})")
 
@@ -97,8 +120,19 @@ class Writer(ValueWriter):
         if left.type.kind == "null":
             return self._is_null(right, node.operator)
         if not comparable(left.type, right.type):
-            return self._refuse_truth(node.at, f"{node.operator} cannot compare {pair(left, right)}")
+            return self._refuse_truth(
+                node.at, f"{node.operator} cannot compare {pair(left, right)}{_hint(left, right)}"
+            )
+        if self._repeated(node, left):
+            return NO_TRUTH
         return guarded(both(left.guard, right.guard), f"({left.text} {node.operator} {right.text})")
+
+    def _repeated(self, node: Binary, left: Value) -> bool:
+        """Whether a loop would compare the same long values for each of its items, which is refused."""
+        if left.type.kind not in ("string", "bytes", "list") or self.cheap(node.left) or self.cheap(node.right):
+            return False
+        self._refuse(node.at, "both sides are the same for every item of the loop; compare them outside of it")
+        return True
 
     @staticmethod
     def _is_null(value: Value, operator: str) -> Truth:
@@ -112,7 +146,10 @@ class Writer(ValueWriter):
             return NO_TRUTH
         wanted = STRING if right.type.kind == "map" else right.type.element
         if right.type.kind not in ("list", "map"):
-            return self._refuse_truth(node.at, f"in looks into a list or a map, not into {right.type}")
+            hint = "; write x.contains(...)" if left.type.kind == right.type.kind == "string" else ""
+            return self._refuse_truth(node.at, f"in looks into a list or a map, not into {right.type}{hint}")
+        if wanted.temporal and wanted.unit != 1:
+            return self._refuse_truth(node.at, f"in does not look for {left.type}; write list.exists(x, x == ...)")
         if "null" not in (left.type.kind, wanted.kind) and not (left.type.scalar and comparable(left.type, wanted)):
             return self._refuse_truth(node.at, f"{left.type} is never in a list of {wanted.kind}")
         if not (left.type.has_double or wanted.has_double):
@@ -131,23 +168,6 @@ class Writer(ValueWriter):
             return self._refuse(node.at, "in inside a loop looks into a list that is written out, or into a map")
         return value
 
-    def _quantifier(self, node: Quantifier) -> Truth:
-        if self._scope:
-            return self._refuse_truth(node.at, "a loop inside a loop is not part of the rule language")
-        target = self.value(node.target)
-        if not target.known:
-            return NO_TRUTH
-        item = STRING if target.type.kind == "map" else target.type.element
-        if target.type.kind not in ("list", "map"):
-            return self._refuse_truth(node.at, f"{node.kind} walks a list or the keys of a map, not {target.type}")
-        target, each = self._atom(self._sure(target)), self._name("e")
-        self._scope[node.variable] = Value(item, each, atom=True)
-        inner = self.truth(node.condition)
-        del self._scope[node.variable]
-        word = "any" if node.kind == "exists" else "all"
-        yes, maybe = (f"{word}({text} for {each} in {target.text})" for text in (inner.yes, inner.maybe))
-        return Truth(guarded(target.guard, yes).yes, guarded(target.guard, maybe).maybe, inner.known)
-
     def _has(self, node: Has) -> Truth:
         value = self._field_of(node.at, node.operand, node.field, missing="None")
         if not value.known:
@@ -161,7 +181,10 @@ class Writer(ValueWriter):
         if not node.method or len(values) != 2 or any(value.type.kind != "string" for value in values):
             return self._refuse_truth(node.at, f"{node.function} is used as text.{node.function}('...')")
         if not self.cheap(node.arguments[0]):
-            return self._refuse_truth(node.at, f"{node.function} inside a loop applies to the loop's variable only")
+            return self._refuse_truth(
+                node.at,
+                f"{node.function} inside a loop applies to the loop's variable only; test other texts outside of it",
+            )
         target, argument = self._sure(values[0]), self._sure(values[1])
         if node.function == "matches":
             return self._matches(node, target)
@@ -171,9 +194,18 @@ class Writer(ValueWriter):
     def _matches(self, node: Call, target: Value) -> Truth:
         pattern = node.arguments[1]
         if not isinstance(pattern, Literal):
-            return self._refuse_truth(pattern.at, "a pattern is written out, not computed")
+            return self._refuse_truth(pattern.at, _WRITTEN)
         try:
             found = self._constant(Matches(str(pattern.value)))
         except ValueError as error:
             return self._refuse_truth(pattern.at, f"RE2 does not take the pattern: {error}")
         return guarded(target.guard, f"{found}[{target.text}]")
+
+
+def _hint(left: Value, right: Value) -> str:
+    """What to write instead of a comparison of two kinds."""
+    kinds = {left.type.kind, right.type.kind}
+    for kind, hint in _COMPARED.items():
+        if kind in kinds:
+            return f"; {hint}"
+    return ""

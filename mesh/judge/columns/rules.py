@@ -23,7 +23,7 @@ from mesh.contract.expression_tree import (
 from mesh.judge.columns.arrays import Bools, Unsupported, flip
 from mesh.judge.columns.column import Test
 from mesh.judge.columns.comparisons import ORDERS, asking, equality, numbers, ordered, same
-from mesh.judge.columns.operands import Operands
+from mesh.judge.columns.moments import KINDS, Moments
 from mesh.judge.columns.outcomes import Condition, Outcome, as_condition, guarded, negation, null_test
 from mesh.judge.columns.scene import Scene
 from mesh.judge.columns.values import Got, Operand
@@ -36,7 +36,7 @@ _TEXTS: Final[dict[str, Callable[[str, str], bool]]] = {
 _TURNED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
-class Rules(Operands):
+class Rules(Moments):
     """Compiles rules over one layout; raises Unsupported for what has no form in columns."""
 
     def mask(self, tree: Node) -> Callable[[Scene], Bools]:
@@ -118,7 +118,7 @@ class Rules(Operands):
         equal = operator in ("==", "!=")
         if right.kind == "null" or left.kind == "null":
             return null_test(left if right.kind == "null" else right, operator)
-        if {left.kind, right.kind} <= {"int", "double"}:
+        if {left.kind, right.kind} <= {"int", "double"} or (left.kind == right.kind and left.kind in KINDS):
             compare = numbers(left, right, operator)
         elif right.is_constant and left.kind in ("string", "symbol") and isinstance(right.constant, str):
             order, text = ORDERS[operator], right.constant
@@ -141,10 +141,10 @@ class Rules(Operands):
         if (
             not all(item.is_constant for item in items)
             or kinds - wanted
-            or left.kind not in ("int", "string", "symbol")
+            or left.kind not in ("int", "string", "symbol", *KINDS)
         ):
             raise Unsupported("in, but not an integer or a text in a list of constants")
-        if left.kind == "int":
+        if left.kind in ("int", *KINDS):
             wanted_numbers = np.array(sorted(cast("set[int]", constants - {None})), np.int64)
             held: Callable[[Scene, Any], Bools] = lambda _, values: np.isin(values, wanted_numbers)  # noqa: E731
         else:

@@ -131,7 +131,6 @@ FIELDS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], st.SearchStrategy[
         st.sampled_from([0, -1, -1000, -1001, 1357034400123456]),
     ),
 }  # fmt: skip
-RULE = "message.{name} == null || message.{name} / 7 * 7 <= {bound}"
 
 
 @st.composite
@@ -173,10 +172,13 @@ def contracts(draw: st.DrawFn) -> tuple[Contract, st.SearchStrategy[dict[str, An
     custom: list[dict[str, Any]] = [{"property": "topic", "value": {"partitions": 1, "cleanupPolicy": "delete"}}]
     if times:
         custom.append({"property": "eventTime", "value": draw(st.sampled_from(times))})
-    numbers = [part["name"] for part in parts if part["logicalType"] in ("integer", "timestamp")]
+    numbers = [part["name"] for part in parts if part["logicalType"] == "integer"]
     rules = [
         f"message.{name} == null || message.{name} / 7 * 7 <= {bound}" for name in numbers for bound in (8000, 1 << 60)
     ]
+    for name in (part["name"] for part in parts if part["logicalType"] == "timestamp"):
+        rules.append(f"message.{name} == null || message.{name} >= timestamp('1969-12-31T23:59:59.999Z')")
+        rules.append(f"message.{name} == null || message.{name}.getFullYear() <= 2012")
     schema = {
         "name": "R",
         "physicalName": "test.drawn.v1",
