@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,10 +13,12 @@ from typing import Annotated, Any
 import typer
 
 from mesh.cli.console import emit_json, emit_table, note, progress, told
-from mesh.errors import IncompatibleChange
+from mesh.contract import Document
+from mesh.errors import ContractInvalid, IncompatibleChange
 from mesh.plan import Change, Folder, Plan, Site, by_cluster, check, survey
 from mesh.plan import apply as take
 from mesh.settings import Settings
+from mesh.types import Topic
 
 CHANGES_PENDING = 7
 
@@ -170,6 +172,17 @@ def _row(change: Change) -> tuple[str, ...]:
     return change.owner, change.kind, change.resource, change.before or "", change.after or "", remark
 
 
+def _registered(folder: Folder, sites: Sequence[Site]) -> dict[Topic, Document]:
+    """What is registered now under the topics of a folder's contracts."""
+    topics = {contract.topics.public for contract in folder.contracts}
+    entries = [entry for site in sites for entry in site.catalog.entries().values() if entry.topic in topics]
+    found: dict[Topic, Document] = {}
+    for entry in entries:
+        with suppress(ContractInvalid):  # written by another version of the mesh; the plan says what becomes of it
+            found[Topic(entry.topic)] = Document.parse(entry.document, f"the catalog:{entry.topic}")
+    return found
+
+
 @contextmanager
 def _surveyed(path: Path, source: str | None, principal: str | None) -> Iterator[_Survey]:
     """The plans for a folder on connections that stay open meanwhile."""
@@ -180,6 +193,7 @@ def _surveyed(path: Path, source: str | None, principal: str | None) -> Iterator
         for contracts in by_cluster(settings, folder.contracts):
             sites.append(Site.open(settings, contracts[0].product.domain, principal))
             plans.append((sites[-1], survey(sites[-1], contracts, folder.source)))
+        folder.refuse(_registered(folder, sites))
         yield _Survey(folder, plans)
     finally:
         for site in sites:

@@ -29,6 +29,12 @@ class Inspection:
         """What one group of checks found."""
         return [remark for remark in self.remarks if remark.group is group]
 
+    def reached(self, group: Group) -> bool:
+        """Whether a group of checks was come to: each supposes what those before it have found nothing against."""
+        if group in (Group.STANDARD, *(remark.group for remark in self.remarks)):
+            return True
+        return self.contract is not None or (group is Group.LINT and not self.of(Group.STANDARD))
+
     def judged(self, remarks: Sequence[Remark]) -> Inspection:
         """The same with what the policies found."""
         everything = sorted((*self.remarks, *remarks), key=lambda remark: remark.line)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from mesh.contract import Contract
+from mesh.contract import Contract, Document
+from mesh.contract.policing import Case, judge
+from mesh.contract.policy import Policies
 from mesh.errors import ContractInvalid, NotFound, SettingsError
 from mesh.types import Topic
 
@@ -22,20 +22,37 @@ class Folder:
 
     source: str
     contracts: tuple[Contract, ...]
+    policies: Policies | None = None
 
     @classmethod
     def read(cls, path: Path, source: str | None = None) -> Folder:
         """Every contract in the folder, sorted by file.
 
         ``source`` is else the policy's ``source``, else the name of the folder above: never a path of this machine.
-        Raises NotFound without a contract, SettingsError for an unreadable policy, and ContractInvalid with the
-        problems of all documents at once.
+        Raises NotFound without a contract, SettingsError for a policy file that cannot be used, and ContractInvalid
+        with the problems of all documents at once, or with all that the policies have against them.
         """
         files = sorted(path.glob("*/*.odcs.yaml"))
         if not files:
             raise NotFound("contract in", str(path), "contracts lie in <folder>/<domain>/<product>.odcs.yaml")
-        contracts = _read_all(files)
-        return cls(source or _policy_source(path / POLICY) or path.resolve().parent.name, contracts)
+        policies = _policies(path / POLICY)
+        named = policies.source if policies is not None else None
+        folder = cls(source or named or path.resolve().parent.name, _read_all(files), policies)
+        folder.refuse({})
+        return folder
+
+    def refuse(self, registered: Mapping[Topic, Document]) -> None:
+        """Judge every contract by the policies, the version step against what is registered for its topic.
+
+        Raises ContractInvalid with every finding that is an error.
+        """
+        if self.policies is None:
+            return
+        today = datetime.now(UTC).date()
+        cases = [Case(each, today, registered.get(each.topics.public)) for each in self.contracts]
+        found = [str(remark) for case in cases for remark in judge(self.policies, case) if remark.refuses]
+        if found:
+            raise ContractInvalid(list(dict.fromkeys(found)))
 
 
 def _read_all(files: Iterable[Path]) -> tuple[Contract, ...]:
@@ -63,12 +80,10 @@ def _misplaced(file: Path, contract: Contract) -> list[str]:
     return [f"{file}:1: domain: a contract of {domain} lies in the folder {domain}, not in {file.parent.name}"]
 
 
-def _policy_source(path: Path) -> str | None:
+def _policies(path: Path) -> Policies | None:
     if not path.is_file():
         return None
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise SettingsError(f"cannot read the policy {path}: {error}") from None
-    source = content.get("source") if isinstance(content, dict) else None
-    return str(source) if source else None
+        return Policies.read(path)
+    except ContractInvalid as error:
+        raise SettingsError(f"the policy file cannot be used: {'; '.join(error.problems)}") from None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mesh.contract import Document
 from mesh.errors import ContractInvalid, NotFound, SettingsError
 from mesh.plan import Folder
 from tests.support.contracts import Draft
@@ -36,7 +37,7 @@ def test_every_document_is_read_and_nothing_else(contracts: Path) -> None:
 
 def test_the_source_is_said_or_written_in_the_policy_or_the_folders_name(contracts: Path) -> None:
     assert Folder.read(contracts).source == "team-weather"
-    write(contracts, "policy.yaml", "rules: []\n")
+    write(contracts, "policy.yaml", "policies: []\n")
     assert Folder.read(contracts).source == "team-weather"
     write(contracts, "policy.yaml", "source: weather-repository\n")
     assert Folder.read(contracts).source == "weather-repository"
@@ -68,4 +69,42 @@ def test_all_problems_are_told_at_once(contracts: Path) -> None:
 def test_a_policy_that_is_no_yaml_is_told(contracts: Path) -> None:
     write(contracts, "policy.yaml", "source: [")
     with pytest.raises(SettingsError, match="policy"):
+        Folder.read(contracts)
+
+
+POLICY = """
+policies:
+  - id: owner-named
+    reason: somebody must answer
+    severity: {severity}
+    require: contract.team.name == 'weather desk'
+    at: team.name
+"""
+
+
+def test_what_breaks_a_policy_is_not_planned(contracts: Path) -> None:
+    write(contracts, "policy.yaml", POLICY.format(severity="error"))
+    with pytest.raises(ContractInvalid, match=r"observations\.odcs\.yaml:\d+: team\.name: .*somebody must answer"):
+        Folder.read(contracts)
+    write(contracts, "policy.yaml", POLICY.format(severity="warning"))
+    assert len(Folder.read(contracts).contracts) == 1
+
+
+def test_the_version_step_is_judged_against_what_is_registered(contracts: Path) -> None:
+    require = "previous == null || step in ['minor', 'major']"
+    write(
+        contracts,
+        "policy.yaml",
+        POLICY.format(severity="error").replace("contract.team.name == 'weather desk'", require),
+    )
+    folder = Folder.read(contracts)
+    topic = folder.contracts[0].topics.public
+    folder.refuse({topic: Document.parse(Draft(version="1.1.9").text)})
+    with pytest.raises(ContractInvalid, match="owner-named"):
+        folder.refuse({topic: Document.parse(Draft(version="1.2.0").text)})
+
+
+def test_a_policy_that_cannot_be_used_stops_the_plan(contracts: Path) -> None:
+    write(contracts, "policy.yaml", POLICY.format(severity="fatal"))
+    with pytest.raises(SettingsError, match=r"policy\.yaml:5: .*'fatal' is not a severity"):
         Folder.read(contracts)
