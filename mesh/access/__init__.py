@@ -1,6 +1,6 @@
 """Who may do what: the broker's permissions and users that follow from contracts."""
 
-from mesh.access.acls import desired_acls, domain_acls, gate_acls, holds_keys, product_acls, readers
+from mesh.access.acls import desired_acls, domain_acls, gate_acls, holds_keys, operators, product_acls, readers
 from mesh.access.platform import ADMIN, AUDIT, EVERYBODY, GATE, GATE_PREFIX, REGISTRY, catalog_topic, is_catalog
 from mesh.access.users import secret_for
 
@@ -17,6 +17,7 @@ __all__ = [
     "gate_acls",
     "holds_keys",
     "is_catalog",
+    "operators",
     "product_acls",
     "readers",
     "secret_for",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from mesh.access.platform import EVERYBODY, GATE, GATE_PREFIX, catalog_topic
+from mesh.access.platform import AUDIT, EVERYBODY, GATE, GATE_PREFIX, catalog_topic
 from mesh.contract import Contract
 from mesh.kafka import Acl
 from mesh.kafka.security import Operation
@@ -28,6 +28,8 @@ def gate_acls() -> frozenset[Acl]:
         {
             Acl(GATE, "Read", "Group", GATE_PREFIX, "PREFIXED"),
             *(Acl(GATE, each, "TransactionalId", GATE_PREFIX, "PREFIXED") for each in _WRITES),
+            # What operators had it do is told in the same transaction.
+            *_topic(GATE, AUDIT, *_WRITES),
         }
     )
 
@@ -47,12 +49,21 @@ def domain_acls(domain: str) -> frozenset[Acl]:
 
 def product_acls(contract: Contract) -> frozenset[Acl]:
     """Who may do what on the topics of one product."""
-    return frozenset({*_gate(contract), *_owner(contract), *_readers(contract)})
+    return frozenset({*_gate(contract), *_owner(contract), *_readers(contract), *_operators(contract)})
 
 
 def readers(contract: Contract) -> tuple[Principal, ...]:
     """The principals a contract grants reading to, sorted."""
-    granted = {name for role in contract.roles if role.access == "read" for name in role.principals}
+    return _principals(contract, "read")
+
+
+def operators(contract: Contract) -> tuple[Principal, ...]:
+    """The principals that may settle its quarantined records (roles with ``access: quarantine``), sorted."""
+    return _principals(contract, "quarantine")
+
+
+def _principals(contract: Contract, access: str) -> tuple[Principal, ...]:
+    granted = {name for role in contract.roles if role.access == access for name in role.principals}
     return tuple(Principal(name) for name in sorted(granted))
 
 
@@ -82,7 +93,7 @@ def _gate(contract: Contract) -> Iterator[Acl]:
 def _owner(contract: Contract) -> Iterator[Acl]:
     domain, topics = contract.product.domain, contract.topics
     yield from _topic(domain, topics.ingress, *_BOTH)
-    for topic in (topics.public, topics.quarantine, topics.lineage):
+    for topic in (topics.public, topics.quarantine, topics.lineage, topics.commands):
         yield from _topic(domain, topic, *_READS)
 
 
@@ -91,3 +102,14 @@ def _readers(contract: Contract) -> Iterator[Acl]:
     for reader in readers(contract):
         yield from _topic(reader, contract.topics.public, *_READS)
         yield Acl(reader, "Read", "Group", reader)
+
+
+def _operators(contract: Contract) -> Iterator[Acl]:
+    """Operators see what was refused and what became of it; what they ask for is done by the gate alone."""
+    topics = contract.topics
+    for operator in operators(contract):
+        yield from _topic(operator, topics.commands, *_BOTH)
+        for topic in (topics.quarantine, topics.lineage):
+            yield from _topic(operator, topic, *_READS)
+        for topic in (topics.ingress, topics.public):
+            yield Acl(operator, "Describe", "Topic", topic)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mesh.cli import contract, furnish, gate, plan, platform, publish, registry, subscribe, trace
+from mesh.cli import contract, furnish, gate, plan, platform, publish, quarantine, registry, subscribe, trace
 from mesh.cli.demo import demo
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ app.command()(trace.trace)
 app.add_typer(contract.app, name="contract")
 app.add_typer(gate.app, name="gate")
 app.add_typer(furnish.app, name="platform")
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(registry.app, name="registry")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Collection, Iterator, Mapping
 from types import TracebackType
@@ -15,6 +16,8 @@ from mesh.kafka.connection import REQUEST_SECONDS, Connection
 from mesh.kafka.message import Message
 from mesh.kafka.translation import Diagnosis
 from mesh.types import TopicPartition
+
+logger = logging.getLogger(__name__)
 
 _END = "_PARTITION_EOF"
 # Reading by offset uses no group, but the client looks for its coordinator all the same; a refusal means nothing here.
@@ -113,6 +116,49 @@ class LogReader(_GrouplessConsumer):
                 elif problem := self._problem(message, f"read {partition}"):
                     raise problem
         raise DeadlineExceeded(f"reading {partition} up to offset {end}", seconds)
+
+
+class SideInput(_GrouplessConsumer):
+    """Partitions read beside a group's own, each from an offset of the caller's, by whoever owns a partner of theirs.
+
+    What cannot be read is logged once and tried again by the client; it never stops the caller.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection, committed=True, wait_ms=500)
+        self._positions: dict[TopicPartition, int] = {}
+        self._told: set[tuple[str, str]] = set()
+
+    def follow(self, starts: Mapping[TopicPartition, int]) -> None:
+        """Read these too, or again from another offset."""
+        self._positions |= starts
+        self._assign(self._positions)
+
+    def leave(self, partitions: Collection[TopicPartition]) -> None:
+        """Read these no more."""
+        known = self._positions.keys() & set(partitions)
+        for partition in known:
+            del self._positions[partition]
+        if known:
+            self._assign(self._positions)
+
+    def take(self, most: int) -> list[Message]:
+        """What has arrived, without waiting."""
+        taken: list[Message] = []
+        for message in self._consumer.consume(most, 0):
+            place = TopicPartition(message.topic(), message.partition())
+            if message.error() is not None:
+                self._tell(message)
+            elif message.offset() >= self._positions.get(place, message.offset() + 1):
+                taken.append(message)
+                self._positions[place] = message.offset() + 1
+        return taken
+
+    def _tell(self, message: Any) -> None:
+        name, topic = message.error().name(), str(message.topic())
+        if name not in {_END, *_GROUP_NOISE} and (topic, name) not in self._told:
+            self._told.add((topic, name))
+            logger.warning("reading %s: %s (%s)", topic, message.error().str(), name)
 
 
 class LogTail(_GrouplessConsumer):

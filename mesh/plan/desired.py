@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import groupby
 
-from mesh.access import AUDIT, catalog_topic, domain_acls, gate_acls, holds_keys, product_acls, readers
+from mesh.access import AUDIT, catalog_topic, domain_acls, gate_acls, holds_keys, operators, product_acls, readers
 from mesh.catalog import Entry
 from mesh.contract import Contract
 from mesh.contract.topic import DAY_MS
@@ -122,7 +122,7 @@ def _product(contract: Contract, source: str, manifest_schema: str) -> Scope:
         owner,
         topics=tuple(_topics(contract)),
         subjects=tuple(_subjects(contract, manifest_schema)),
-        users=readers(contract),
+        users=tuple(dict.fromkeys((*readers(contract), *operators(contract)))),
         acls=product_acls(contract),
         entry=entry,
     )

@@ -20,6 +20,7 @@ class Draft:
     status: str = "active"
     topic: dict[str, Any] = field(default_factory=lambda: {"partitions": 3})
     readers: Sequence[str] = ()
+    operators: Sequence[str] = ()
     reaction: str = "quarantine"
     key: str | None = "station"
     extra: Sequence[dict[str, Any]] = ()
@@ -46,13 +47,17 @@ class Draft:
             "description": {"purpose": "To be tested."},
             "team": {"name": f"{domain} team"},
             "schema": [self._schema()],
-            "roles": [self._role()],
+            "roles": [self._role(), *self._operators()],
         }
 
     def _role(self) -> dict[str, Any]:
         custom = [{"property": "purposes", "value": ["testing"]}]
         custom.append({"property": "principals", "value": list(self.readers)})
         return {"role": "reader", "access": "read", "customProperties": custom}
+
+    def _operators(self) -> list[dict[str, Any]]:
+        custom = [{"property": "principals", "value": list(self.operators)}]
+        return [{"role": "operator", "access": "quarantine", "customProperties": custom}] if self.operators else []
 
     def _schema(self) -> dict[str, Any]:
         return {

@@ -24,6 +24,9 @@ HIDDEN: Final = "(classified)"
 class Schemas(Protocol):
     """What reading a record needs of a registry."""
 
+    def ids(self, subject: str) -> Mapping[SchemaId, int]:
+        """The ids registered under a subject; empty for no such subject. Raises RegistryUnreachable."""
+
     def schema(self, schema_id: SchemaId) -> str:
         """The text of a schema; raises NotFound, RegistryUnreachable."""
 
@@ -35,8 +38,9 @@ class Contents:
     """
 
     def __init__(self, contract: Contract, schemas: Schemas, *, reveal: bool = False) -> None:
-        self._contract, self._schemas = contract, schemas
+        self._contract, self._schemas, self._reveal = contract, schemas, reveal
         self._hidden = frozenset() if reveal else hidden_paths(contract.fields)
+        self._described = {field.name for field in contract.fields}
         self._codecs: dict[bytes, RowCodec | None] = {}
 
     @property
@@ -47,7 +51,11 @@ class Contents:
     def value(self, record: Quarantined) -> dict[str, Any] | None:
         """The record by field names; None when it is null or cannot be read. Raises RegistryUnreachable."""
         found = self._decoded(record.value) if not record.stub else None
-        return shown(found, self._hidden) if isinstance(found, dict) else None
+        if not isinstance(found, dict):
+            return None
+        # A field that only an earlier version had may have been classified then.
+        strange = frozenset() if self._reveal else found.keys() - self._described
+        return shown(found, self._hidden | strange)
 
     def key(self, record: Quarantined) -> Any:
         """The key; None when it is null or cannot be read."""
@@ -79,11 +87,18 @@ class Contents:
     def _codec(self, payload: bytes) -> RowCodec | None:
         head = payload[:PREFIX]
         if head not in self._codecs:
-            try:
-                self._codecs[head] = RowCodec(json.loads(self._schemas.schema(schema_id(payload))), logical=True)
-            except (NotFound, ContractInvalid):
-                self._codecs[head] = None
+            self._codecs[head] = self._compiled(schema_id(payload))
         return self._codecs[head]
+
+    def _compiled(self, written: SchemaId) -> RowCodec | None:
+        """None for the schema of another product: what that one classifies nobody here knows."""
+        ingress = self._contract.topics.ingress
+        if not any(written in self._schemas.ids(f"{ingress}-{part}") for part in ("value", "key")):
+            return None
+        try:
+            return RowCodec(json.loads(self._schemas.schema(written)), logical=True)
+        except (NotFound, ContractInvalid):
+            return None
 
 
 def shown(record: Mapping[str, Any], hidden: frozenset[str], path: str = "") -> dict[str, Any]:

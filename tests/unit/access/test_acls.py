@@ -22,6 +22,8 @@ Allow _mesh.gate Describe Topic weather.observations.v1.ingress
 Allow _mesh.gate Read Topic weather.observations.v1.ingress
 Allow _mesh.gate Describe Topic weather.observations.v1.commands
 Allow _mesh.gate Read Topic weather.observations.v1.commands
+Allow _mesh.gate Describe Topic _mesh.audit
+Allow _mesh.gate Write Topic _mesh.audit
 Allow _mesh.gate Describe Topic _mesh.weather.catalog
 Allow _mesh.gate Read Topic _mesh.weather.catalog
 Allow _mesh.gate Read Group _mesh.gate.*
@@ -36,6 +38,8 @@ Allow weather Describe Topic weather.observations.v1.quarantine
 Allow weather Read Topic weather.observations.v1.quarantine
 Allow weather Describe Topic weather.observations.v1.lineage
 Allow weather Read Topic weather.observations.v1.lineage
+Allow weather Describe Topic weather.observations.v1.commands
+Allow weather Read Topic weather.observations.v1.commands
 Allow weather Read Group weather.*
 Allow weather Describe TransactionalId weather.*
 Allow weather Write TransactionalId weather.*
@@ -80,3 +84,15 @@ def test_only_a_role_that_reads_grants_reading() -> None:
     document = Draft(readers=["delay-desk"]).text.replace("access: read", "access: admin")
     contract = type(Draft().contract()).parse(document)
     assert not {acl for acl in product_acls(contract) if acl.principal == "delay-desk"}
+
+
+def test_only_operators_write_commands_and_they_write_nothing_else() -> None:
+    given = product_acls(Draft(readers=["delay-desk"], operators=["night-shift", "weather"]).contract())
+    commanding = {acl.principal for acl in given if acl.operation == "Write" and acl.name == f"{PUBLIC}.commands"}
+    assert commanding == {"night-shift", "weather"}
+    assert {(acl.operation, acl.name) for acl in given if acl.principal == "night-shift"} == {
+        ("Write", f"{PUBLIC}.commands"),
+        *(("Read", f"{PUBLIC}.{kind}") for kind in ("commands", "quarantine", "lineage")),
+        *(("Describe", f"{PUBLIC}.{kind}") for kind in ("commands", "quarantine", "lineage", "ingress")),
+        ("Describe", PUBLIC),
+    }
