@@ -1,0 +1,77 @@
+"""The direction of a changed rule from records that both versions judge, where its form does not show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from random import Random
+from typing import Any, Final, Protocol
+
+from mesh.contract import Clause, Contract
+from mesh.contract.diff import Way
+from mesh.contract.expression_tree import Has, Name, Node, Select
+from mesh.judge.rules import Clauses
+from mesh.judge.specimens import Specimens, parts
+
+RECORDS: Final = 3000
+
+
+class Sampler(Protocol):
+    """Makes records that come near to what two clauses tell apart."""
+
+    def __call__(self, old: Contract, new: Contract, before: Clause, after: Clause) -> Iterator[Mapping[str, object]]:
+        """Records with every field of both contracts, as plain values."""
+
+
+def specimens(old: Contract, new: Contract, before: Clause, after: Clause) -> Iterator[Mapping[str, object]]:
+    """Random records whose values lie around the constants of both clauses; the same ones each time."""
+    makers = [Specimens(each.value_schema, (before, after), Random(seed)) for seed, each in enumerate((old, new))]  # noqa: S311
+    fixed = makers[0].record() | makers[1].record()
+    for _ in range(RECORDS):
+        varied = makers[1].record()
+        yield fixed | {name: varied[name] for name in _used(before) | _used(after) if name in varied}
+
+
+def sampled(sampler: Sampler = specimens) -> Callable[[Contract, Contract, Clause, Clause], Way | None]:
+    """A way to decide directions for ``mesh.contract.diff.diff``, by the records of a sampler.
+
+    What is found is observed, not proven: a difference no record showed stays unseen. It finds nothing where the
+    clauses read fields that are not of one type in both contracts, or where no record told them apart.
+    """
+
+    def decide(old: Contract, new: Contract, before: Clause, after: Clause) -> Way | None:
+        if not _comparable(old, new, _used(before) | _used(after)):
+            return None
+        only_old = only_new = False
+        one, other = Clauses(old), Clauses(new)
+        for record in sampler(old, new, before, after):
+            was, now = _kept(one, before, record), _kept(other, after, record)
+            only_old, only_new = only_old or (was and not now), only_new or (now and not was)
+            if only_old and only_new:
+                return Way.REWRITTEN
+        return Way.TIGHTENED if only_old else Way.LOOSENED if only_new else None
+
+    return decide
+
+
+def _kept(clauses: Clauses, clause: Clause, record: Mapping[str, object]) -> bool:
+    return all(finding.clause != clause.id for finding in clauses.findings(record))
+
+
+def _comparable(old: Contract, new: Contract, used: frozenset[str]) -> bool:
+    schemas: list[dict[str, Any]] = [
+        {part["name"]: part["type"] for part in each.value_schema["fields"]} for each in (old, new)
+    ]
+    return all(name in schemas[0] and schemas[0][name] == schemas[1].get(name) for name in used)
+
+
+def _used(clause: Clause) -> frozenset[str]:
+    """The fields of the record that a clause reads."""
+    if clause.path:
+        return frozenset({clause.path.partition(".")[0].removesuffix("[]")})
+    return frozenset(_fields(clause.expression.tree)) if clause.expression else frozenset()
+
+
+def _fields(tree: Node) -> Iterator[str]:
+    for part in parts(tree):
+        if isinstance(part, Select | Has) and isinstance(part.operand, Name) and part.operand.name == "message":
+            yield part.field
