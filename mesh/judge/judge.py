@@ -17,7 +17,7 @@ from mesh.judge.frame import PREFIX, fault, prefix, schema_id
 from mesh.judge.keys import KeyJudge
 from mesh.judge.rows import Resolution, RowCodec
 from mesh.judge.rules import Clauses, Sift, compile_resolving_sift, compile_sift
-from mesh.judge.verdict import Batch, Verdicts
+from mesh.judge.verdict import Batch, Doubts, Verdicts
 from mesh.types import Finding, Headers, SchemaId
 
 _RESERVED: Final = "mesh-"
@@ -84,12 +84,16 @@ class Judge:
     def judge(self, batch: Batch) -> Verdicts:
         """What is wrong with which row. Never raises for what the rows hold; ids nobody told about are unknown ones."""
         times: list[int | None] = [None] * len(batch)
-        doubtful: list[int] = []
+        doubtful = Doubts()
         for plan, rows in self._grouped(batch, doubtful):
             plan.sift(rows, batch, times, doubtful)
         findings: dict[int, tuple[Finding, ...]] = {}
         for row in sorted(doubtful):
-            found = tuple(self._examine(batch, row, times))
+            suspects = doubtful.suspects.get(row)
+            if suspects is None:
+                found = tuple(self._examine(batch, row, times))
+            else:
+                found = tuple(self._suspected(batch, row, times, suspects))
             if found:
                 findings[row] = found
         return Verdicts(findings, times)
@@ -137,6 +141,12 @@ class Judge:
         if record is not None:
             times[row] = self._clauses.time_of(record)
             yield from self._clauses.findings(record)
+
+    def _suspected(self, batch: Batch, row: int, times: list[int | None], suspects: Sequence[int]) -> Iterator[Finding]:
+        """What is wrong with a row that is exact and has the right key, headers and schema."""
+        record = self._decoded(cast(bytes, batch.values[row]))
+        times[row] = self._clauses.time_of(record)
+        return self._clauses.findings(record, suspects)
 
     def _decoded(self, value: bytes) -> Mapping[str, object]:
         found = fault(value)

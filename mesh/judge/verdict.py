@@ -20,6 +20,17 @@ class Batch:
         return len(self.values)
 
 
+class Doubts(list[int]):
+    """Rows that may not pass.
+
+    ``suspects`` are, for rows of which everything else is known, the numbers of the clauses they may break.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.suspects: dict[int, Sequence[int]] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Verdicts:
     """The findings of a batch by row, for rows that have any, and the event time of every row.

@@ -10,7 +10,7 @@ import numpy as np
 
 from mesh.contract.expression_code import HIGHEST, LOWEST
 from mesh.judge.columns.arrays import Unsupported, flip
-from mesh.judge.columns.column import Blob, Symbol, Text
+from mesh.judge.columns.column import Blob, Items, Symbol, Text
 from mesh.judge.columns.scene import Scene
 from mesh.judge.columns.values import ANY, Got, Operand, constant, join
 
@@ -114,7 +114,7 @@ def call(function: str, operand: Operand) -> Operand:
     """``size``, ``int`` or ``double`` of a value."""
     if operand.is_constant:
         raise Unsupported(f"{function} of a constant")
-    if function == "size" and operand.kind in ("string", "symbol", "bytes"):
+    if function == "size" and operand.kind in ("string", "symbol", "bytes", "items"):
         return Operand("int", f"size({operand.key})", lambda scene: _size(operand.sure(scene)), 1 << 40)
     if operand.kind not in ("int", "double") or function == "size":
         raise Unsupported(f"{function} of {operand.kind}")
@@ -125,11 +125,13 @@ def call(function: str, operand: Operand) -> Operand:
 
 
 def _size(got: Got) -> Got:
-    column: Text | Symbol | Blob = got.values
+    column: Text | Symbol | Blob | Items = got.values
     if isinstance(column, Text):
         return got._replace(values=column.lengths)
     if isinstance(column, Blob):
         return got._replace(values=column.sizes)
+    if isinstance(column, Items):
+        return got._replace(values=column.counts)
     sizes = np.array([len(symbol) for symbol in column.symbols], np.int64)
     return got._replace(values=sizes.take(column.values, mode="clip"))
 

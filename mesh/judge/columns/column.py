@@ -8,14 +8,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from mesh.judge.columns.arrays import HIGH_BITS, KEEP, Bools, Doubles, Ints, Words
+from mesh.judge.columns.arrays import KEEP, Bools, Doubles, Ints, Words
 from mesh.judge.columns.memory import Memory
-from mesh.judge.columns.wire import Wire, rest_beyond
+from mesh.judge.columns.utf8 import characters
+from mesh.judge.columns.wire import Wire
 
 Test = Callable[[Any], bool]
 """Says of one plain value whether it is right; never of null."""
 
-_MOST_WORDS: Final = 8
+_DECIMAL: Final = 8
 # Texts up to here fit a word together with their length.
 _SHORT: Final = 7
 _LENGTH_AT: Final = np.uint64(56)
@@ -89,6 +90,28 @@ class Blob(Column):
 
 
 @dataclass(slots=True)
+class Scaled(Column):
+    """Decimals of eight bytes at most, as the whole number that their bytes are."""
+
+    values: Ints
+
+    def ask(self, test: Test, memory: Memory) -> Bools:
+        """What the test says of the bytes of each entry."""
+        values = self.values
+        return memory.ask(
+            values.view(np.uint64), lambda row: test(int(values[row]).to_bytes(_DECIMAL, "big", signed=True))
+        )
+
+
+@dataclass(slots=True)
+class Items(Column):
+    """Collections: how many items each has, and for every item in the columns below the entry that it belongs to."""
+
+    counts: Ints
+    owners: Ints
+
+
+@dataclass(slots=True)
 class Text(Column):
     """Texts, by place and length in bytes; ``lengths`` are in characters."""
 
@@ -117,28 +140,5 @@ class Text(Column):
 def text_of(wire: Wire, starts: Ints, sizes: Ints, live: Bools | None) -> tuple[Text, list[int]]:
     """The column of texts at these places, and the rows where it is not UTF-8."""
     heads = wire.words[starts] & KEEP.take(sizes, mode="clip")
-    lengths, broken = sizes, list[int]()
-    suspects = _with_high_bits(wire, starts, sizes, heads)
-    if suspects:
-        lengths = sizes.copy()
-    for row in suspects:
-        raw = wire.cut(int(starts[row]), int(sizes[row]))
-        try:
-            lengths[row] = len(raw.decode())
-        except UnicodeDecodeError:
-            broken.append(row)
+    lengths, broken = characters(wire, starts, sizes, heads)
     return Text(live, wire, starts, sizes, lengths, heads), broken
-
-
-def _with_high_bits(wire: Wire, starts: Ints, sizes: Ints, heads: Words) -> list[int]:
-    high = (heads & HIGH_BITS) != 0
-    for number in range(1, _MOST_WORDS):
-        rows = rest_beyond(sizes, number)
-        if not rows.size:
-            break
-        begin = starts[rows] + number * 8
-        word = wire.words[begin] & KEEP.take(sizes[rows] - number * 8, mode="clip")
-        high[rows] |= (word & HIGH_BITS) != 0
-    for row in rest_beyond(sizes, _MOST_WORDS).tolist():
-        high[row] |= not wire.cut(int(starts[row]), int(sizes[row])).isascii()
-    return np.flatnonzero(high).tolist() if high.any() else []

@@ -7,6 +7,7 @@ runs further than the numbers of one record are long; the wire has that much roo
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Final
 
 import numpy as np
@@ -23,19 +24,27 @@ _HIGHEST: Final = (1 << 31) - 1
 class Cursor:
     """Where the reading of each record stands, and which records are malformed already."""
 
-    __slots__ = ("at", "bad", "columns", "marks", "wire")
+    __slots__ = ("at", "bad", "columns", "ends", "marks", "wire")
 
     def __init__(self, wire: Wire, skip: int, columns: int) -> None:
         """Stand behind the first ``skip`` bytes of each payload."""
         self.wire = wire
         self.at: Ints = wire.starts + skip
+        self.ends: Ints = wire.ends
         self.bad: Bools = np.zeros(len(self.at), np.bool_)
         self.columns: list[Column] = [Column(None)] * columns
         self.marks: dict[str, tuple[Ints, Ints]] = {}
 
+    def part(self, rows: Ints) -> Cursor:
+        """The cursors of these records alone; none of them may be malformed already."""
+        part = copy(self)
+        part.at, part.ends = self.at.take(rows), self.ends.take(rows)
+        part.bad = np.zeros(len(rows), np.bool_)
+        return part
+
     def done(self) -> Bools:
         """Which records were exactly of the schema."""
-        there: Bools = self.at == self.wire.ends
+        there: Bools = self.at == self.ends
         return there & flip(self.bad)
 
     def fail(self, bad: Bools, live: Bools | None) -> None:
@@ -107,7 +116,7 @@ class Cursor:
     def _skip(self, sizes: Ints, live: Bools | None) -> tuple[Ints, Ints]:
         starts = self.at
         # A record's bytes left may be negative by now, and a length next to 2^63: compared, not added.
-        wrong = (sizes < 0) | (sizes > self.wire.ends - starts)
+        wrong = (sizes < 0) | (sizes > self.ends - starts)
         if wrong.any():
             self.fail(wrong, live)
             sizes = np.where(wrong, 0, sizes)

@@ -25,7 +25,7 @@ def key_check(record: Record, key: Sequence[str], prefixes: Set[bytes]) -> Calla
     Raises Unsupported for a key field that may be null.
     """
     if not key:
-        return lambda cursor, keys: np.fromiter((each is None for each in keys), np.bool_, len(keys))
+        return _keyless
     if any(beneath(part.type)[1] for part in record.fields if part.name in key):
         raise Unsupported("a key that may be null")
 
@@ -42,6 +42,12 @@ def key_check(record: Record, key: Sequence[str], prefixes: Set[bytes]) -> Calla
         return same
 
     return right
+
+
+def _keyless(cursor: Cursor, keys: Keys) -> Bools:
+    if keys.count(None) == len(keys):
+        return np.ones(len(keys), np.bool_)
+    return np.fromiter((each is None for each in keys), np.bool_, len(keys))
 
 
 def _wire(keys: Keys) -> Wire:

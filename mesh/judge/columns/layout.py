@@ -2,46 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final
 
-import numpy as np
-
-from mesh.contract.shape import Enum, Fixed, Logical, Primitive, Record, Shape, Union
-from mesh.judge.columns.arrays import Bools, Unsupported
-from mesh.judge.columns.column import Column, Real, Symbol, Truth, Whole
+from mesh.contract.shape import Array, Enum, Fixed, Logical, Map, Primitive, Record, Shape, Union
+from mesh.judge.columns.arrays import Unsupported
 from mesh.judge.columns.cursor import Cursor
-
-Reader: TypeAlias = Callable[[Cursor, "Bools | None"], None]
-"""Reads one field of every record, where the second argument is true."""
+from mesh.judge.columns.readers import (
+    DECIMAL,
+    READERS,
+    Reader,
+    chosen,
+    collection,
+    decimals,
+    enum,
+    nothing,
+    optional,
+    record_of,
+    stored,
+)
+from mesh.judge.columns.runs import Below
 
 _LONGEST_NUMBER: Final = 10
 _ROOM: Final = {"boolean": 1, "float": 4, "double": 8}
 _DEEPEST: Final = 64
+_MOST_COLUMNS: Final = 4096
+# Indexes of fewer branches are one byte.
+_MOST_BRANCHES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One column: its number, the number of the record's it is below (-1: none), and what it holds."""
+    """One column: its number, the number of the record's it is below (-1: none), and what it holds.
+
+    ``owner`` is the number of the collection whose items it holds; -1 where it has an entry per record of the batch.
+    """
 
     number: int
     parent: int
     shape: Shape
     nullable: bool
     logical: str = ""
+    owner: int = -1
 
 
 @dataclass(slots=True)
 class Layout:
     """The columns of a schema by dotted path, and what reads them.
 
-    ``room`` is how many bytes a cursor may run behind its record.
+    ``room`` is how many bytes a cursor may run behind its record. Columns of items are kept only where somebody asked
+    for them by ``slot``.
     """
 
     slots: dict[str, Slot] = field(default_factory=dict)
     room: int = 0
     _readers: list[tuple[str, Reader]] = field(default_factory=list)
+    _owner: int = -1
+    _kept: set[int] = field(default_factory=set)
 
     @classmethod
     def of(cls, record: Record, key: Sequence[str]) -> Layout:
@@ -52,6 +70,13 @@ class Layout:
             layout._readers.append((part.name if part.name in key else "", reader))
         return layout
 
+    def slot(self, path: str) -> Slot | None:
+        """The column of a path, which will be there when records have been read."""
+        slot = self.slots.get(path)
+        if slot is not None and slot.owner >= 0:
+            self._kept |= {slot.number, *self.owners(slot)}
+        return slot
+
     def read(self, cursor: Cursor) -> None:
         """Read all fields."""
         for mark, reader in self._readers:
@@ -61,95 +86,77 @@ class Layout:
                 cursor.marks[mark] = begin, cursor.at
 
     def _read(self, shape: Shape, path: str, parent: int, depth: int) -> Reader:
-        inner, null = shape, -1
-        if isinstance(shape, Union):
-            inner, null = _nullable(shape, path)
-            self.room += 1
+        inner, null = _nullable(shape)
         logical = inner.logical if isinstance(inner, Primitive | Fixed) else None
-        if depth > _DEEPEST or (logical is not None and logical.name == "decimal"):
-            raise Unsupported(f"{path}: too deep, or a decimal")
-        slot = Slot(len(self.slots), parent, inner, null >= 0, logical.name if isinstance(logical, Logical) else "")
+        if depth > _DEEPEST or len(self.slots) > _MOST_COLUMNS:
+            raise Unsupported(f"{path}: too deep, or too many columns")
+        name = logical.name if isinstance(logical, Logical) else ""
+        slot = Slot(len(self.slots), parent, inner, null >= 0, name, self._owner)
         self.slots[path] = slot
-        reader = self._value(slot, path, depth)
-        return reader if null < 0 else _optional(reader, null)
+        reader = self._decimal(slot, logical, path) if logical and name == "decimal" else self._value(slot, path, depth)
+        if null < 0 or isinstance(inner, Union):
+            return reader
+        self.room += 1
+        return optional(reader, null)
 
-    def _value(self, slot: Slot, path: str, depth: int) -> Reader:
+    def _value(self, slot: Slot, path: str, depth: int) -> Reader:  # noqa: PLR0911  (one for each shape)
         match slot.shape:
             case Record(fields=fields):
                 parts = [self._read(part.type, f"{path}.{part.name}", slot.number, depth + 1) for part in fields]
-                return _record(slot.number, parts)
+                return record_of(slot.number, parts)
             case Enum(symbols=symbols):
                 self.room += _LONGEST_NUMBER
-                return _enum(slot.number, symbols)
+                return enum(slot.number, symbols)
             case Fixed(size=size):
-                return _stored(slot.number, lambda cursor, live: cursor.fixed(live, size))
-            case Primitive(kind=kind) if kind in _READERS:
+                return stored(slot.number, lambda cursor, live: cursor.fixed(live, size))
+            case Array(items=items):
+                return self._collection(slot, [(f"{path}[]", items)], depth)
+            case Map(values=values):
+                return self._collection(slot, [(f"{path}{{key}}", Primitive("string")), (f"{path}{{}}", values)], depth)
+            case Union(branches=branches) if len(branches) <= _MOST_BRANCHES:
+                self.room += 1
+                return chosen(
+                    slot.number,
+                    [self._read(branch, f"{path}|{place}", -1, depth + 1) for place, branch in enumerate(branches)],
+                    next((place for place, branch in enumerate(branches) if branch.kind == "null"), -1),
+                )
+            case Primitive(kind="null"):
+                return nothing(slot.number)
+            case Primitive(kind=kind) if kind in READERS:
                 self.room += _ROOM.get(kind, _LONGEST_NUMBER)
-                return _stored(slot.number, _READERS[kind])
+                return stored(slot.number, READERS[kind])
         raise Unsupported(f"{path}: {slot.shape.kind}")
 
-    def parents(self, slot: Slot) -> Iterator[Slot]:
-        """The records around a field, from within."""
-        by_number = {each.number: each for each in self.slots.values()}
-        while slot.parent >= 0:
-            slot = by_number[slot.parent]
-            yield slot
+    def _decimal(self, slot: Slot, logical: Logical, path: str) -> Reader:
+        size = slot.shape.size if isinstance(slot.shape, Fixed) else -1
+        if size > DECIMAL:
+            raise Unsupported(f"{path}: a decimal of {size} bytes")
+        self.room += _LONGEST_NUMBER
+        return decimals(slot.number, size, logical)
+
+    def _collection(self, slot: Slot, parts: Sequence[tuple[str, Shape]], depth: int) -> Reader:
+        around, self._owner, first = self._owner, slot.number, len(self.slots)
+        readers = [self._read(shape, path, -1, depth + 1) for path, shape in parts]
+        self._owner = around
+        self.room += 2 * _LONGEST_NUMBER + 1
+        scopes = {each.number: each.owner for each in self.slots.values() if each.number >= first}
+        key = first if isinstance(slot.shape, Map) else -1
+        self._kept.add(key)
+        return collection(slot.number, readers, Below(scopes, self._kept), key)
+
+    def owners(self, slot: Slot) -> Iterator[int]:
+        """The numbers of the collections around a column, from within."""
+        owners = {each.number: each.owner for each in self.slots.values()}
+        number = slot.owner
+        while number >= 0:
+            yield number
+            number = owners[number]
 
 
-def _nullable(union: Union, path: str) -> tuple[Shape, int]:
-    branches = union.branches
-    nulls = [number for number, branch in enumerate(branches) if branch.kind == "null"]
-    if len(branches) != 2 or len(nulls) != 1:
-        raise Unsupported(f"{path}: a union of several types")
-    return branches[1 - nulls[0]], nulls[0]
-
-
-def _optional(inner: Reader, null: int) -> Reader:
-    def read(cursor: Cursor, live: Bools | None) -> None:
-        inner(cursor, cursor.branch(live, some=2 * (1 - null), null=2 * null))
-
-    return read
-
-
-def _record(number: int, parts: Sequence[Reader]) -> Reader:
-    def read(cursor: Cursor, live: Bools | None) -> None:
-        cursor.columns[number] = Column(live)
-        for part in parts:
-            part(cursor, live)
-
-    return read
-
-
-def _stored(number: int, make: Callable[[Cursor, Bools | None], Column]) -> Reader:
-    def read(cursor: Cursor, live: Bools | None) -> None:
-        cursor.columns[number] = make(cursor, live)
-
-    return read
-
-
-def _enum(number: int, symbols: tuple[str, ...]) -> Reader:
-    def read(cursor: Cursor, live: Bools | None) -> None:
-        values = cursor.number(live, narrow=True)
-        if values.max(initial=0) >= len(symbols) or values.min(initial=0) < 0:
-            cursor.fail((values < 0) | (values >= len(symbols)), live)
-        cursor.columns[number] = Symbol(live, values, symbols)
-
-    return read
-
-
-def _boolean(cursor: Cursor, live: Bools | None) -> Column:
-    octets = cursor.octet(live)
-    if octets.max(initial=0) > 1:
-        cursor.fail(octets > 1, live)
-    return Truth(live, octets == np.uint8(1))
-
-
-_READERS: Final[dict[str, Callable[[Cursor, Bools | None], Column]]] = {
-    "int": lambda cursor, live: Whole(live, cursor.number(live, narrow=True)),
-    "long": lambda cursor, live: Whole(live, cursor.number(live, narrow=False)),
-    "float": lambda cursor, live: Real(live, cursor.float(live)),
-    "double": lambda cursor, live: Real(live, cursor.double(live)),
-    "boolean": _boolean,
-    "string": lambda cursor, live: cursor.text(live),
-    "bytes": lambda cursor, live: cursor.blob(live),
-}
+def _nullable(shape: Shape) -> tuple[Shape, int]:
+    """What is not null, and the index of null in the union around it; -1 where there is none."""
+    if not isinstance(shape, Union):
+        return shape, -1
+    nulls = [number for number, branch in enumerate(shape.branches) if branch.kind == "null"]
+    null = nulls[0] if nulls else -1
+    return (shape.branches[1 - null], null) if nulls and len(shape.branches) == 2 else (shape, null)

@@ -25,6 +25,8 @@ _KINDS: Final = {
     "bytes": "bytes",
     "fixed": "bytes",
     "record": "record",
+    "array": "items",
+    "map": "items",
 }
 
 
@@ -65,8 +67,8 @@ class Operands(ABC):
     def field(self, operand: Node, name: str) -> Operand:
         """A field of the record, or of a record in it."""
         path = _path(operand, name)
-        slot = self._layout.slots.get(path)
-        if slot is None or slot.shape.kind not in _KINDS:
+        slot = self._layout.slot(path)
+        if slot is None or slot.shape.kind not in _KINDS or slot.logical == "decimal" or slot.owner >= 0:
             raise Unsupported(f"{path}: not a column")
         symbols = getattr(slot.shape, "symbols", ())
         reach = 1 << 31 if slot.shape.kind == "int" else ANY

@@ -21,10 +21,11 @@ from mesh.contract.expression_tree import (
     Unary,
 )
 from mesh.judge.columns.arrays import Bools, Unsupported, flip
-from mesh.judge.columns.column import Test
-from mesh.judge.columns.comparisons import ORDERS, asking, equality, numbers, ordered, same
+from mesh.judge.columns.column import Test, Text
+from mesh.judge.columns.comparisons import ORDERS, Compare, asking, equality, numbers, ordered, same
 from mesh.judge.columns.moments import KINDS, Moments
 from mesh.judge.columns.outcomes import Condition, Outcome, as_condition, guarded, negation, null_test
+from mesh.judge.columns.patterns import compile_pattern
 from mesh.judge.columns.scene import Scene
 from mesh.judge.columns.values import Got, Operand
 
@@ -169,15 +170,21 @@ class Rules(Moments):
             raise Unsupported(f"{node.function} of more than a text and a constant")
         text = str(argument.value)
         if node.function == "matches":
-            found = Matches(text)
-            test: Test = found.__getitem__
+            held = _matching(target, text)
         else:
             method = _TEXTS[node.function]
-            test = lambda value: method(value, text)  # noqa: E731
-        held = asking(target, test)
+            held = asking(target, lambda value: method(value, text))
 
         def run(scene: Scene) -> Outcome:
             got = target.sure(scene)
             return guarded(held(scene, got.values, None), got.error)
 
         return Condition(f"{target.key}.{node.function}({text!r})", run)
+
+
+def _matching(target: Operand, text: str) -> Compare:
+    test: Test = Matches(text).__getitem__
+    asked, pattern = asking(target, test), compile_pattern(text)
+    if pattern is None or target.kind != "string":
+        return asked
+    return lambda scene, values, _: pattern.ask(cast(Text, values), test)

@@ -1,14 +1,15 @@
 """A sift that decides most rows in columns and leaves the rest to the sift over rows.
 
-The columns only say which rows are clean: exact bodies with the right key that certainly keep every clause. All others
-go through the rows, so columns can never find a fault that is none, nor tell a reason of their own.
+The columns say which rows are clean: exact bodies with the right key that certainly keep every clause. Of an exact body
+with the right key they also say which clauses alone it may break; the reason is found by examining the record. All
+others go through the rows, so columns can never find a fault that is none, nor tell a reason of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import numpy as np
 
@@ -24,14 +25,14 @@ from mesh.judge.columns.rules import Rules
 from mesh.judge.columns.scene import Scene
 from mesh.judge.columns.wire import Wire
 from mesh.judge.frame import PREFIX
-from mesh.judge.verdict import Batch
+from mesh.judge.verdict import Batch, Doubts
 
 Rest = Callable[[Sequence[int], Batch, list["int | None"], list[int]], None]
 
 FEWEST: Final = 96
 """Below so many rows the rows are faster than setting up columns."""
 # Beyond this many bytes or rows temporaries leave the cache; one record more than the bound may be in a part.
-_MOST_ROWS: Final = 8192
+_MOST_ROWS: Final = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class ColumnSift:
     """Judges the rows of one schema, the contract's own; see the module."""
 
     layout: Layout
-    masks: tuple[Mask, ...]
+    masks: tuple[tuple[int, Mask], ...]
     shared: frozenset[str]
     key: Callable[[Cursor, Keys], Bools]
     times: Callable[[list[Column]], list[int | None]] | None
@@ -50,33 +51,61 @@ class ColumnSift:
         """Set the event times of rows that pass, append those that may not."""
         for begin in range(0, len(rows), _MOST_ROWS):
             part = rows[begin : begin + _MOST_ROWS]
-            left = self._part(part, batch, times) if len(part) >= self.fewest else part
+            left = self._part(part, batch, times, doubtful) if len(part) >= self.fewest else part
             if left:
                 self.rest(left, batch, times, doubtful)
 
-    def _part(self, rows: Sequence[int], batch: Batch, times: list[int | None]) -> Sequence[int]:
+    def _part(self, rows: Sequence[int], batch: Batch, times: list[int | None], doubtful: list[int]) -> Sequence[int]:
         if len(rows) == len(batch):
             values, keys = batch.values, batch.keys
         else:
             values, keys = [batch.values[row] for row in rows], [batch.keys[row] for row in rows]
         # A NaN, a float beyond range, the double of an integer: all as in IEEE, and as in Python.
         with np.errstate(all="ignore"):
-            columns, clean = self._judge(values, keys)
-        _fill(times, rows, clean, self.times(columns) if self.times else None)
-        return [rows[place] for place in np.flatnonzero(flip(clean)).tolist()]
+            found = self._judge(values, keys)
+        _fill(times, rows, found.clean, self.times(found.columns) if self.times else None)
+        if isinstance(doubtful, Doubts):
+            for place, suspects in found.suspects().items():
+                doubtful.append(rows[place])
+                doubtful.suspects[rows[place]] = suspects
+            return [rows[place] for place in np.flatnonzero(flip(found.exact)).tolist()]
+        return [rows[place] for place in np.flatnonzero(flip(found.clean)).tolist()]
 
-    def _judge(self, values: Sequence[bytes | None], keys: Keys) -> tuple[list[Column], Bools]:
+    def _judge(self, values: Sequence[bytes | None], keys: Keys) -> _Judged:
         wire = Wire(cast("Sequence[bytes]", values), self.layout.room)  # rows of one schema: none is null
         cursor = Cursor(wire, PREFIX, len(self.layout.slots))
         self.layout.read(cursor)
-        clean = cursor.done()
-        clean &= self.key(cursor, keys)
-        scene = Scene(cursor.columns, len(values), self.shared)
-        for holds in self.masks:
-            clean &= holds(scene)
+        exact = cursor.done()
+        exact &= self.key(cursor, keys)
+        scene, broken = Scene(cursor.columns, len(values), self.shared), list[tuple[int, Bools]]()
+        clean = exact.copy()
+        for number, each in self.masks:
+            holds = each(scene)
+            if not holds.all():
+                broken.append((number, holds))
+                clean &= holds
         if scene.doubt is not None:
-            clean &= flip(scene.doubt)
-        return cursor.columns, clean
+            exact &= flip(scene.doubt)
+            clean &= exact
+        return _Judged(cursor.columns, exact, clean, broken)
+
+
+class _Judged(NamedTuple):
+    """``exact`` rows are those of which the columns know everything, ``clean`` the ones of them that pass."""
+
+    columns: list[Column]
+    exact: Bools
+    clean: Bools
+    broken: list[tuple[int, Bools]]
+
+    def suspects(self) -> dict[int, list[int]]:
+        """The clauses that exact rows may break, by row."""
+        rows = np.flatnonzero(self.exact & flip(self.clean))
+        found: dict[int, list[int]] = {row: [] for row in rows.tolist()}
+        for number, holds in self.broken:
+            for row in rows[flip(holds.take(rows))].tolist():
+                found[row].append(number)
+        return found
 
 
 def compile_columns(
@@ -94,10 +123,10 @@ def compile_columns(
     """
     layout = Layout.of(record, key)
     rules = Rules(layout)
-    masks = [mask(clause, number, layout, rules) for number, clause in enumerate(clauses)]
+    masks = [(number, mask(clause, number, layout, rules)) for number, clause in enumerate(clauses)]
     return ColumnSift(
         layout,
-        tuple(each for each in masks if each is not None),
+        tuple((number, each) for number, each in masks if each is not None),
         frozenset(key for key, uses in rules.uses.items() if uses > 1),
         key_check(record, key, prefixes),
         event_time(time, layout),

@@ -7,12 +7,13 @@ from typing import Final, cast
 
 import numpy as np
 
-from mesh.judge.columns.arrays import KEEP, Bools, Doubles, Ints, Octets, Words
+from mesh.judge.columns.arrays import HIGH_BITS, KEEP, Bools, Counts, Doubles, Ints, Octets, Words
 
 # Long runs are compared byte by byte in Python's own C: a loop over words would cost more than it saves.
 _MOST_WORDS: Final = 8
 _WORD: Final = 8
-_SPARE: Final = 32
+# A pattern looks so far behind the beginning of a text, however short that is.
+_SPARE: Final = 96
 
 
 class Wire:
@@ -21,7 +22,7 @@ class Wire:
     Every read is of a little-endian word of eight bytes or of one byte, at any address.
     """
 
-    __slots__ = ("ends", "octets", "raw", "sizes", "starts", "words")
+    __slots__ = ("_high_words", "ends", "octets", "raw", "sizes", "starts", "words")
 
     def __init__(self, payloads: Sequence[bytes], room: int) -> None:
         """Join; ``room`` is how far a cursor may run behind the last byte."""
@@ -31,6 +32,16 @@ class Wire:
         self.sizes: Ints = np.fromiter(map(len, payloads), np.int64, len(payloads))
         self.ends: Ints = self.sizes.cumsum()
         self.starts: Ints = self.ends - self.sizes
+        self._high_words: Counts | None = None
+
+    @property
+    def high_words(self) -> Counts:
+        """How many of the aligned words before each hold a byte beyond ASCII."""
+        if self._high_words is None:
+            aligned = np.frombuffer(self.raw, "<u8", len(self.raw) // _WORD)
+            self._high_words = np.zeros(len(aligned) + 1, np.int32)
+            np.cumsum(((aligned & HIGH_BITS) != 0).view(np.int8), dtype=np.int32, out=self._high_words[1:])
+        return self._high_words
 
     def doubles(self, at: Ints) -> Doubles:
         """The doubles at these places."""

@@ -1,0 +1,73 @@
+"""Whether runs of bytes are UTF-8, and how many characters they have: all of a column at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from mesh.judge.columns.arrays import HIGH_BITS, Bools, Ints, Words
+from mesh.judge.columns.wire import Wire
+
+_WORD: Final = 8
+# Longer texts are decoded one by one: what that costs them is little beside their bytes.
+_LONG: Final = 128
+_PART: Final = 1024
+_KIND, _CONTINUES = np.uint8(0xC0), np.uint8(0x80)
+
+
+def characters(wire: Wire, starts: Ints, sizes: Ints, heads: Words) -> tuple[Ints, list[int]]:
+    """How many characters each has, and the rows where it is not UTF-8; ``heads`` are the first eight bytes."""
+    high = _high(wire, starts, sizes, heads)
+    if not high.any():
+        return sizes, []
+    rows, lengths, broken = np.flatnonzero(high), sizes.copy(), list[int]()
+    long = sizes[rows] > _LONG
+    if long.any():
+        broken += _one_by_one(wire, starts, lengths, rows[long])
+        rows = rows[~long]
+    for part in (rows[begin : begin + _PART] for begin in range(0, len(rows), _PART)):
+        broken += _together(wire, starts, lengths, part)
+    return lengths, broken
+
+
+def _high(wire: Wire, starts: Ints, sizes: Ints, heads: Words) -> Bools:
+    high: Bools = (heads & HIGH_BITS) != 0
+    most = sizes.max(initial=0)
+    if most <= _WORD:
+        return high
+    # The first word, the last, and the aligned ones between: together they are every byte.
+    rows = np.flatnonzero(sizes > _WORD)
+    begin = starts.take(rows)
+    end = begin + sizes.take(rows)
+    found = (wire.words[end - _WORD] & HIGH_BITS) != 0
+    if most > 2 * _WORD:
+        marks = wire.high_words
+        found |= marks.take(end >> 3) != marks.take((begin + 7) >> 3)
+    high[rows] |= found
+    return high
+
+
+def _one_by_one(wire: Wire, starts: Ints, lengths: Ints, rows: Ints) -> Iterator[int]:
+    for row in rows.tolist():
+        try:
+            lengths[row] = len(wire.cut(int(starts[row]), int(lengths[row])).decode())
+        except UnicodeDecodeError:
+            yield row
+
+
+def _together(wire: Wire, starts: Ints, lengths: Ints, rows: Ints) -> list[int]:
+    sizes = lengths.take(rows)
+    offsets = sizes.cumsum() - sizes
+    octets = wire.octets.take(np.arange(sizes.sum()) + np.repeat(starts.take(rows) - offsets, sizes))
+    rest = (octets & _KIND) == _CONTINUES
+    try:
+        octets.tobytes().decode()
+    except UnicodeDecodeError:
+        return list(_one_by_one(wire, starts, lengths, rows))
+    # Texts one after the other are UTF-8 if each is; the reverse holds unless a character goes on in the next one.
+    if rest.take(offsets).any():
+        return list(_one_by_one(wire, starts, lengths, rows))
+    lengths[rows] = sizes - np.add.reduceat(rest, offsets, dtype=np.int64)
+    return []
