@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -95,13 +96,16 @@ def confluent(contract: Contract, sample: Wire) -> Callable[[], Refusals]:
 
 
 def interpreted(contract: Contract, sample: Wire) -> Callable[[], Refusals]:
-    """fastavro, then the contract's CEL rules interpreted for every record."""
+    """fastavro, then the contract's CEL rules interpreted for every record, whose timestamps are CEL's."""
     read, environment = fastavro_reader(contract.value_schema_json), celpy.Environment()
+    moments = [field.name for field in contract.fields if field.physical_type == "long/timestamp-millis"]
     texts = [clause.expression.text for clause in contract.clauses if clause.expression is not None]
     programs: list[Any] = [environment.program(environment.compile(text), _EQUALITY) for text in texts]
 
     def holds(value: bytes) -> bool:
-        activation = {"message": json_to_cel(read(value))}
+        flight = read(value)
+        dated = {name: datetime.fromtimestamp(flight[name] / 1000, UTC) for name in moments}
+        activation = {"message": json_to_cel(flight | dated)}
         return all(program.evaluate(activation) for program in programs)
 
     return lambda: {row for row, value in enumerate(sample.values) if not holds(value)}
