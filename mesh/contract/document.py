@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from mesh.contract.remark import Group, Remark, Severity
+from mesh.contract.writing import written_out
 from mesh.errors import ContractInvalid, UsageError
 
 Place = tuple[str | int, ...]
@@ -104,15 +105,8 @@ class Document:
         return f"{self.file}:{self.line(place)}: {where + ': ' if where else ''}{text}"
 
     def dump(self) -> str:
-        """YAML text with every field in its order; comments and layout are not kept."""
-        return yaml.dump(self.source, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
-
-
-class _Dumper(yaml.SafeDumper):
-    """The safe dumper that writes shared values out instead of naming them."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True
+        """YAML as a person would have written it: every field in its order; comments and layout are not kept."""
+        return written_out(self.source)
 
 
 class Problems:
