@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Any, Final, Protocol
 
 from mesh.contract import Clause, Contract
-from mesh.contract.diff import Way
+from mesh.contract.diff import Decide, Way
 from mesh.contract.expression_tree import Has, Name, Node, Select
 from mesh.judge.rules import Clauses
 from mesh.judge.specimens import Specimens, parts
@@ -31,7 +31,7 @@ def specimens(old: Contract, new: Contract, before: Clause, after: Clause) -> It
         yield fixed | {name: varied[name] for name in _used(before) | _used(after) if name in varied}
 
 
-def sampled(sampler: Sampler = specimens) -> Callable[[Contract, Contract, Clause, Clause], Way | None]:
+def sampled(sampler: Sampler = specimens) -> Decide:
     """A way to decide directions for ``mesh.contract.diff.diff``, by the records of a sampler.
 
     What is found is observed, not proven: a difference no record showed stays unseen. It finds nothing where the
