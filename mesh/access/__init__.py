@@ -1,7 +1,26 @@
 """Who may do what: the broker's permissions and users that follow from contracts."""
 
-from mesh.access.acls import desired_acls, domain_acls, gate_acls, holds_keys, operators, product_acls, readers
-from mesh.access.platform import ADMIN, AUDIT, EVERYBODY, GATE, GATE_PREFIX, REGISTRY, catalog_topic, is_catalog
+from mesh.access.acls import (
+    desired_acls,
+    domain_acls,
+    gate_acls,
+    holds_keys,
+    operators,
+    product_acls,
+    readers,
+    register_acls,
+)
+from mesh.access.platform import (
+    ADMIN,
+    AUDIT,
+    EVERYBODY,
+    GATE,
+    GATE_PREFIX,
+    REGISTRY,
+    catalog_topic,
+    is_catalog,
+    readers_topic,
+)
 from mesh.access.users import secret_for
 
 __all__ = [
@@ -20,5 +39,7 @@ __all__ = [
     "operators",
     "product_acls",
     "readers",
+    "readers_topic",
+    "register_acls",
     "secret_for",
 ]

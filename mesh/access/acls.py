@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from mesh.access.platform import AUDIT, EVERYBODY, GATE, GATE_PREFIX, catalog_topic
+from mesh.access.platform import AUDIT, EVERYBODY, GATE, GATE_PREFIX, catalog_topic, readers_topic
 from mesh.contract import Contract
 from mesh.kafka import Acl
 from mesh.kafka.security import Operation
@@ -19,6 +19,8 @@ def desired_acls(contracts: Iterable[Contract]) -> frozenset[Acl]:
     found = set(gate_acls())
     for contract in contracts:
         found |= domain_acls(contract.product.domain) | product_acls(contract)
+        if contract.compatibility == "READERS":
+            found |= register_acls(contract.product.domain)
     return frozenset(found)
 
 
@@ -45,6 +47,11 @@ def domain_acls(domain: str) -> frozenset[Acl]:
             *_topic(GATE, catalog, *_READS),
         }
     )
+
+
+def register_acls(domain: str) -> frozenset[Acl]:
+    """The register of a domain's readers, which everybody may read: a change that leaves one behind names it."""
+    return frozenset(_topic(EVERYBODY, readers_topic(domain), *_READS))
 
 
 def product_acls(contract: Contract) -> frozenset[Acl]:

@@ -25,6 +25,11 @@ def catalog_topic(domain: str) -> Topic:
     return Topic(f"_mesh.{domain}.catalog")
 
 
+def readers_topic(domain: str) -> Topic:
+    """The topic that holds who is registered to read what of a domain, for products under READERS."""
+    return Topic(f"_mesh.{domain}.readers")
+
+
 def is_catalog(topic: str) -> bool:
     """Whether a topic holds the applied contracts of some domain."""
     return _CATALOG.fullmatch(topic) is not None

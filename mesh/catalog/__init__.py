@@ -2,5 +2,6 @@
 
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.entries import RETIRED, Entry
+from mesh.catalog.readers import Readers, register_reader, registered_readers, withdraw_reader
 
-__all__ = ["RETIRED", "Catalog", "Entry"]
+__all__ = ["RETIRED", "Catalog", "Entry", "Readers", "register_reader", "registered_readers", "withdraw_reader"]

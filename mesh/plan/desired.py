@@ -7,7 +7,18 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import groupby
 
-from mesh.access import AUDIT, catalog_topic, domain_acls, gate_acls, holds_keys, operators, product_acls, readers
+from mesh.access import (
+    AUDIT,
+    catalog_topic,
+    domain_acls,
+    gate_acls,
+    holds_keys,
+    operators,
+    product_acls,
+    readers,
+    readers_topic,
+    register_acls,
+)
 from mesh.catalog import Entry
 from mesh.contract import Contract
 from mesh.contract.topic import DAY_MS
@@ -23,8 +34,11 @@ _QUARANTINE_RETENTION = 30 * DAY_MS
 _MANIFEST_BYTES = 8 * 1024 * 1024
 _FOR_EVER = "-1"
 _MANIFEST_COMPATIBILITY = "BACKWARD_TRANSITIVE"
-# Nothing is known yet of what each reader reads, so every reader is protected from everything.
-_READERS = "FULL_TRANSITIVE"
+READERS = "READERS"
+"""The mode under which registered readers decide; registries know no such word, and are told to let pass."""
+# Keys are read by everybody, and what nobody has said yet of a product's readers is taken to be everything.
+UNKNOWN_READERS = "FULL_TRANSITIVE"
+_UNJUDGED = "NONE"
 
 
 class Place(IntEnum):
@@ -48,11 +62,20 @@ class WantedTopic:
 
 @dataclass(frozen=True, slots=True)
 class WantedSubject:
-    """A schema that should be registered, and the compatibility its subject should have."""
+    """A schema that should be registered, and the compatibility its subject should have.
+
+    ``read_as`` is the public topic whose registered readers decide instead, under READERS.
+    """
 
     subject: Subject
     schema: str
     compatibility: str
+    read_as: Topic | None = None
+
+    @property
+    def mode(self) -> str:
+        """The mode changes are judged by."""
+        return READERS if self.read_as else self.compatibility
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +111,9 @@ def desired(contracts: Iterable[Contract], source: str, manifest_schema: str, *,
     ordered = sorted(contracts, key=lambda each: (each.product, each.major))
     scopes = [_platform()]
     for domain, members in groupby(ordered, key=lambda each: each.product.domain):
-        scopes.append(_domain(domain))
-        scopes += [_product(contract, source, manifest_schema) for contract in members]
+        known = tuple(members)
+        scopes.append(_domain(domain, register=any(each.compatibility == READERS for each in known)))
+        scopes += [_product(contract, source, manifest_schema) for contract in known]
     return Desired(tuple(scopes if users else (replace(scope, users=()) for scope in scopes)))
 
 
@@ -104,9 +128,12 @@ def _platform() -> Scope:
     return Scope(PLATFORM, topics=(_single(AUDIT, audit),), acls=gate_acls())
 
 
-def _domain(domain: str) -> Scope:
-    catalog = _single(catalog_topic(domain), {"cleanup.policy": "compact"})
-    return Scope(domain, topics=(catalog,), users=(Principal(domain),), acls=domain_acls(domain))
+def _domain(domain: str, *, register: bool) -> Scope:
+    """What a domain has whatever its products are; ``register`` where registered readers decide about some."""
+    names = (catalog_topic(domain), readers_topic(domain)) if register else (catalog_topic(domain),)
+    topics = tuple(_single(name, {"cleanup.policy": "compact"}) for name in names)
+    acls = domain_acls(domain) | register_acls(domain) if register else domain_acls(domain)
+    return Scope(domain, topics=topics, users=(Principal(domain),), acls=acls)
 
 
 def _single(name: Topic, config: Mapping[str, str]) -> WantedTopic:
@@ -159,9 +186,11 @@ def _quarantine_retention(contract: Contract) -> str:
 
 
 def _subjects(contract: Contract, manifest_schema: str) -> Iterator[WantedSubject]:
-    mode = _READERS if contract.compatibility == "READERS" else contract.compatibility
+    by_readers = contract.compatibility == READERS
+    mode = UNKNOWN_READERS if by_readers else contract.compatibility
     for topic in (contract.topics.ingress, contract.topics.public):
         if contract.key_schema != "null":
             yield WantedSubject(Subject(f"{topic}-key"), contract.key_schema_json, mode)
-        yield WantedSubject(Subject(f"{topic}-value"), contract.value_schema_json, mode)
+        value = WantedSubject(Subject(f"{topic}-value"), contract.value_schema_json, mode)
+        yield replace(value, compatibility=_UNJUDGED, read_as=contract.topics.public) if by_readers else value
     yield WantedSubject(Subject(f"{contract.topics.lineage}-value"), manifest_schema, _MANIFEST_COMPATIBILITY)

@@ -175,7 +175,7 @@ def _subject(owner: str, subject: WantedSubject, observed: Observed) -> Iterator
     if state.compatibility != subject.compatibility:
         yield SetCompatibility(owner=owner, subject=subject, old=state.compatibility)
     if not state.registered:
-        reason = f"not {subject.compatibility}: {'; '.join(state.conflicts)}" if state.conflicts else None
+        reason = f"not {subject.mode}: {'; '.join(state.conflicts)}" if state.conflicts else None
         yield RegisterSchema(owner=owner, subject=subject, impossible=reason)
 
 
