@@ -47,9 +47,13 @@ class OfflineJudge:
         if contract.key_fields:
             self._judge.learn(_KEY, contract.key_schema_json, key=True)
         self._loose: RowCodec | None = None
+        self._required: Headers = [(name, b"") for name in contract.headers]
 
-    def findings(self, record: Mapping[str, Any], headers: Headers = ()) -> tuple[Finding, ...]:
-        """What is wrong with a record; one that no version of the schema can hold is a ``schema.misfit``."""
+    def findings(self, record: Mapping[str, Any], headers: Headers | None = None) -> tuple[Finding, ...]:
+        """What is wrong with a record; one that no version of the schema can hold is a ``schema.misfit``.
+
+        Where no headers are given it has those that the contract requires.
+        """
         try:
             value, key = self._value(record), self._key(record)
         except EncodingRefused as error:
@@ -60,9 +64,10 @@ class OfflineJudge:
         """The clauses that a record breaks."""
         return frozenset(finding.clause for finding in self.findings(record))
 
-    def judged(self, key: bytes | None, value: bytes | None, headers: Headers = ()) -> tuple[Finding, ...]:
+    def judged(self, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> tuple[Finding, ...]:
         """What is wrong with a payload; the contract's value schema has the id 1 here, its key schema 2."""
-        return self._judge.judge(Batch([key], [value], [headers])).findings.get(0, ())
+        given = self._required if headers is None else headers
+        return self._judge.judge(Batch([key], [value], [given])).findings.get(0, ())
 
     def key_of(self, record: Mapping[str, Any]) -> bytes | None:
         """The key that a record makes; None where its key fields make none."""

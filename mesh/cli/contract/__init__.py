@@ -8,10 +8,12 @@ from mesh.cli.contract import export, readers
 from mesh.cli.contract.check import check
 from mesh.cli.contract.diff import diff
 from mesh.cli.contract.sample import sample
+from mesh.cli.contract.testing import test
 
 app = typer.Typer(no_args_is_help=True, help="Check contracts and export what is derived from them.")
 app.command()(check)
 app.command()(diff)
 app.command()(sample)
+app.command()(test)
 app.add_typer(export.app, name="export")
 app.add_typer(readers.app, name="readers")

@@ -127,13 +127,19 @@ class Aim:
             case Unary(operator="-"):
                 return self.towards(node.operand, -number, record)
             case Call(function="int" | "double"):
-                return self.towards(node.arguments[0], number, record)
+                return self.towards(node.arguments[0], number * self._scale(node, record), record)
             case Call(function="size"):
                 return self._sized(node.arguments[0], int(number), record)
             case Conditional():
                 side = node.then if self._probe.value(node.condition, record) is True else node.otherwise
                 return self.towards(side, number, record)
         return self.redraw(node)
+
+    def _scale(self, node: Call, record: Mapping[str, Any]) -> int:
+        """How many of its argument's units one of a conversion is: ``int(timestamp)`` counts seconds."""
+        inside, outside = self._probe.value(node.arguments[0], record), self._probe.value(node, record)
+        whole = isinstance(inside, int) and isinstance(outside, int) and outside
+        return max(1, round(inside / outside)) if whole else 1  # type: ignore[operator]  # both are, if whole
 
     def _put(self, node: Node, steps: Steps, number: Any, record: Mapping[str, Any]) -> Edits:
         held, seen = value_at(record, steps), self._probe.value(node, record)

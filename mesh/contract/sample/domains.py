@@ -190,6 +190,8 @@ class Domains:
 
     def _other_values(self, place: Place, clause: Clause, good: Any) -> list[Any]:
         allowed = clause.argument if isinstance(clause.argument, tuple) else ()
+        if isinstance(place.shape, Enum):
+            return [symbol for symbol in place.shape.symbols if symbol not in allowed]
         if isinstance(good, str):
             found: list[Any] = [good.lower(), good.upper(), good[:-1], f"{good} ", f"{good}X", "?", "ÉÜ"]
         elif isinstance(good, bool):

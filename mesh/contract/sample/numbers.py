@@ -17,7 +17,13 @@ _LOWS: Final = (ClauseKind.MINIMUM, ClauseKind.EXCLUSIVE_MINIMUM)
 _HIGHS: Final = (ClauseKind.MAXIMUM, ClauseKind.EXCLUSIVE_MAXIMUM)
 _EXCLUSIVE: Final = (ClauseKind.EXCLUSIVE_MINIMUM, ClauseKind.EXCLUSIVE_MAXIMUM)
 _BITS: Final = {"int": 31, "long": 63}
-_SECOND: Final = {"timestamp-millis": 1_000, "local-timestamp-millis": 1_000, "time-millis": 1_000}
+_SECOND: Final = {
+    "timestamp-millis": 1_000,
+    "local-timestamp-millis": 1_000,
+    "time-millis": 1_000,
+    "timestamp-nanos": 1_000_000_000,
+    "local-timestamp-nanos": 1_000_000_000,
+}
 # From 2000 to 2030: what most data is about; bounds of a contract move it.
 _YEARS: Final = (946_684_800, 1_893_456_000)
 _DAY: Final = 86_400

@@ -45,6 +45,9 @@ _DIALECT: Final = (
     ("[:xdigit:]", "0-9A-Fa-f"),
 )
 
+# RE2 takes flags anywhere, Python at the start only; without them a pattern matches less, and that is enough.
+_FLAGS: Final = re.compile(r"\(\?[a-zA-Z]+\)")
+
 
 def matching(pattern: str, rng: Random) -> str | None:
     """A text in which RE2 finds the pattern; None where none was found."""
@@ -85,6 +88,7 @@ def _matches(pattern: str) -> Matches:
 def _tree(pattern: str) -> Any:
     for theirs, ours in _DIALECT:
         pattern = pattern.replace(theirs, ours)
+    pattern = _FLAGS.sub("", pattern)
     try:
         return _parser.parse(pattern)
     except (re.error, OverflowError, RecursionError):

@@ -24,7 +24,9 @@ Judged: TypeAlias = Callable[[Mapping[str, Any]], frozenset[str]]
 """The clauses that a record breaks; asked about every record before it is given out."""
 
 _STARTS: Final = 8
+_ENOUGH: Final = 2
 _CHANGES: Final = 60
+_POOL: Final = 64
 _CHANCE: Final = 0.05
 _NONE: Final[frozenset[str]] = frozenset()
 
@@ -58,6 +60,8 @@ class Sampler:
         self.shape: Record = shape
         self._clauses = {clause.id: clause for clause in contract.clauses}
         self._judge, self._known = judge, known
+        self._good: list[Mapping[str, Any]] = []
+        self._hopeless = False
         self._rng = Random(seed)  # noqa: S311  (samples, no secrets)
         self._domains = Domains(shape, contract.clauses, self._rng)
         self._probe = Probe(contract.value_schema)
@@ -72,6 +76,7 @@ class Sampler:
         """A record that keeps every clause."""
         record, broken = self._search(_NONE, self._starts())
         if not broken:
+            self._good = [*self._good[1 - _POOL :], record]
             return Sample(record)
         return Unreached("", f"every record tried breaks something; the nearest breaks {_listed(broken)}")
 
@@ -103,19 +108,21 @@ class Sampler:
 
     def _good_starts(self) -> Iterator[Mapping[str, Any]]:
         while True:
-            found = self.satisfying()
-            yield found.record if isinstance(found, Sample) else self._domains.fresh()
+            if len(self._good) < _POOL and not self._hopeless:
+                found = self.satisfying()
+                self._hopeless = isinstance(found, Unreached)
+            yield self._rng.choice(self._good) if self._good else self._domains.fresh()
 
     def _search(
         self, target: frozenset[str], starts: Iterator[Mapping[str, Any]]
     ) -> tuple[Mapping[str, Any], frozenset[str]]:
         """The nearest record found, and what it breaks."""
         best: tuple[Mapping[str, Any], frozenset[str]] | None = None
-        for _, start in zip(range(_STARTS), starts, strict=False):
+        for number, start in zip(range(_STARTS), starts, strict=False):
             found = self._climb(start, target)
             if best is None or _distance(found[1], target) < _distance(best[1], target):
                 best = found
-            if best[1] == target:
+            if best[1] == target or (number >= _ENOUGH and target and target <= best[1]):
                 break
         assert best is not None  # noqa: S101  (there is a first start)
         return best

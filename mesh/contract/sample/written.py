@@ -47,6 +47,11 @@ def _decimal(value: Any, scale: int) -> Any:
 
 
 def _moment(name: str, value: int) -> str | int:
+    # Python's calendar ends at microseconds; a number of nanoseconds is read as exactly.
+    return value if name.endswith("nanos") else _dated(name, value)
+
+
+def _dated(name: str, value: int) -> str | int:
     micros = value * (1 if name.endswith("micros") else 1000)
     try:
         if name.startswith("timestamp"):
