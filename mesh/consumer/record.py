@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 from uuid import UUID
 
+from pydantic import BaseModel, ValidationError
+
 from mesh.contract import Contract
+from mesh.errors import UsageError
 from mesh.judge.frame import PREFIX, prefix, unframe
 from mesh.judge.rows import RowCodec
 from mesh.kafka import Message
 from mesh.types import Coordinate, Headers, ProductName, SchemaId
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,33 @@ class Record:
     headers: Headers
     schema_id: SchemaId | None
     timestamp: int
+
+    def as_model(self, model: type[Model]) -> Model:
+        """The value as a pydantic model, such as ``mesh contract export pydantic`` writes them.
+
+        Fields that came with a later version of the contract are passed over. Raises UsageError with the fields that do
+        not fit, never with their values; and for a record that retracts its key, whose ``value`` is None.
+        """
+        if self.value is None:
+            raise UsageError(f"{self.coordinate} retracts its key and has no value; ask for record.value is None first")
+        return self._as(model, self.value, "value")
+
+    def key_as_model(self, model: type[Model]) -> Model:
+        """The key of several fields as a pydantic model; raises UsageError as ``as_model`` does."""
+        return self._as(model, self.key, "key")
+
+    def _as(self, model: type[Model], part: Any, name: str) -> Model:
+        # Only what a model forbids is lifted: it was written for the fields of one version.
+        later: Literal["ignore"] | None = "ignore" if model.model_config.get("extra") == "forbid" else None
+        try:
+            return model.model_validate(part, extra=later)
+        except ValidationError as error:
+            told = "; ".join(_misfit(each["loc"], each["msg"]) for each in error.errors(include_input=False))
+        raise UsageError(f"the {name} of {self.coordinate} is no {model.__name__}: {told}")
+
+
+def _misfit(place: Sequence[int | str], text: str) -> str:
+    return f"{'.'.join(map(str, place)) or 'the whole'}: {text[:1].lower()}{text[1:]}"
 
 
 class Schemas(Protocol):

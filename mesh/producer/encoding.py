@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from pydantic import BaseModel
+
 from mesh.contract import AvroSchema, Contract
 from mesh.errors import EncodingRefused, NotFound, UsageError
 from mesh.judge.frame import prefix
 from mesh.judge.rows import RowCodec
 from mesh.producer.compiled import UNUSUAL, compile_encoder
+from mesh.producer.models import as_plain
 from mesh.types import SchemaId
 
 
@@ -37,26 +40,27 @@ class RecordEncoder:
             self.key_id = _registered(registry, f"{contract.topics.ingress}-key", contract.key_schema_json)
             self._key = _framed(self.key_id, contract.key_schema)
 
-    def value(self, record: Mapping[str, Any]) -> bytes:
+    def value(self, record: Mapping[str, Any] | BaseModel) -> bytes:
         """A record as a payload."""
-        return self._value(record)
+        return self._value(as_plain(record))
 
-    def key_of(self, record: Mapping[str, Any]) -> bytes | None:
+    def key_of(self, record: Mapping[str, Any] | BaseModel) -> bytes | None:
         """The key that the primary key's fields of a record make; None for a product without keys."""
         if self._key is None:
             return None
+        fields = as_plain(record)
         try:
             if len(self.key_fields) == 1:
-                return self._key(record[self.key_fields[0]])
-            return self._key({name: record[name] for name in self.key_fields})
+                return self._key(fields[self.key_fields[0]])
+            return self._key({name: fields[name] for name in self.key_fields})
         except KeyError as error:
             raise EncodingRefused(str(error.args[0]), "is missing") from None
 
     def key(self, key: object) -> bytes:
-        """A key as a payload: a value for one key field, a mapping by field name for several."""
+        """A key as a payload: a value for one key field, a mapping by field name or a model for several."""
         if self._key is None:
             raise UsageError(f"{self.product} has no key; leave it out")
-        return self._key(key)
+        return self._key(as_plain(key))
 
 
 def _registered(registry: SchemaIds, subject: str, schema: str) -> SchemaId:

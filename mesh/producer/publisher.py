@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from pydantic import BaseModel
+
 from mesh.contract import Contract
 from mesh.errors import ContractViolation, EncodingRefused, UsageError
 from mesh.judge import Batch, Judge
 from mesh.kafka import Connection, Producer
 from mesh.lineage.trace import ORIGIN_HEADER
 from mesh.producer.encoding import RecordEncoder, SchemaIds
+from mesh.producer.models import as_plain
 from mesh.types import Finding, Headers, ProductName
 
 SCHEMA_CLAUSE = "schema.misfit"
@@ -56,7 +59,7 @@ class Publisher:
 
     def publish(
         self,
-        record: Mapping[str, Any] | None,
+        record: Mapping[str, Any] | BaseModel | None,
         *,
         key: object = None,
         origin: str | None = None,
@@ -64,13 +67,14 @@ class Publisher:
     ) -> None:
         """Send a record by field names; ``datetime``, ``date``, ``time``, ``Decimal`` and ``UUID`` are taken.
 
-        The key is made from the record's primary key unless it is given. ``origin`` says where in the source system
-        the record came from, such as ``orders.csv#17``; traces show it. A record of None retracts ``key``.
+        So is a pydantic model, such as those that ``mesh contract export pydantic`` writes. The key is made from the
+        record's primary key unless it is given. ``origin`` says where in the source system the record came from, such
+        as ``orders.csv#17``; traces show it. A record of None retracts ``key``.
 
         Raises ContractViolation with every finding, before anything is sent. Failures of earlier records:
         NotAuthorised, DeliveryFailed, BrokerUnreachable.
         """
-        value, key_bytes = self._encoded(record, key)
+        value, key_bytes = self._encoded(as_plain(record), key)
         sent = headers if origin is None else [*headers, (ORIGIN_HEADER, origin.encode())]
         if self._judge is not None:
             self._judged(key_bytes, value, sent)

@@ -9,7 +9,7 @@ import typer
 
 from mesh.cli.console import emit, note, told
 from mesh.contract import Contract
-from mesh.contract.export import asyncapi, json_text, odps, yaml_text
+from mesh.contract.export import asyncapi, json_text, odps, pydantic_module, yaml_text
 from mesh.errors import NotFound, UsageError
 
 SUFFIX = ".odcs.yaml"
@@ -54,6 +54,13 @@ def odps_document(
 ) -> None:
     """Print the Bitol ODPS 1.0.0 document of a data product whose output ports these contracts are."""
     deliver(_document(odps(_contracts(files), _contracts(inputs or [])), json=json), output)
+
+
+@app.command("pydantic")
+@told
+def pydantic_models(file: File, output: Output = None) -> None:
+    """Print a Python module of pydantic models, one class a record, that publishing takes and reading gives."""
+    deliver(pydantic_module(Contract.read(file)), output)
 
 
 def deliver(text: str, output: Path | None) -> None:
