@@ -143,11 +143,12 @@ def _stepped(found: Sequence[Change], pair: Pair, readers: Sequence[Reader] | No
         left = check_readers(pair.new.value_schema, readers)
         for change in found:
             names = tuple(dict.fromkeys(each.reader for each in left if _about(each.path, change.path)))
-            yield replace(change, step=Step.MAJOR if names else Step.MINOR, affects=names)
-        missed = [each for each in left if not any(_about(each.path, change.path) for change in found)]
-        for each in missed:
-            told, effects = str(each), (Effect.BREAKS_SUBSCRIBERS,)
-            yield pair.change("schema", each.path, Way.CHANGED, told, effects, Step.MAJOR, (_RECORD, _RECORD))
+            effects = change.effects | {Effect.BREAKS_SUBSCRIBERS} if names else change.effects
+            yield replace(change, effects=effects, step=Step.MAJOR if names else Step.MINOR, affects=names)
+        for each in left:
+            if not any(_about(each.path, change.path) for change in found):
+                told, broken = str(each), (Effect.BREAKS_SUBSCRIBERS,)
+                yield pair.change("schema", each.path, Way.CHANGED, told, broken, Step.MAJOR, (_RECORD, _RECORD))
         return
     refused = _refused("FULL" if mode == "READERS" else mode, pair)
     for change in found:

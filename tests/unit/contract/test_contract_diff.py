@@ -318,7 +318,7 @@ def test_under_readers_the_registered_ones_decide() -> None:
     assert (free.step, free.affects) == (Step.MINOR, ())
     atlas = Reader("atlas", project(schema, ["note"]), ("note",))
     (used,) = between(gone("note"), READING, readers=[desk, atlas]).changes
-    assert (used.step, used.affects) == (Step.MAJOR, ("atlas",))
+    assert (used.step, used.affects, used.consequence) == (Step.MAJOR, ("atlas",), SUBSCRIBERS)
 
 
 def test_under_readers_nobody_knows_everybody_counts() -> None:
