@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import repeat
+from typing import Any, cast
 
 from mesh.gate.product import GatedProduct
 from mesh.judge import Batch
@@ -75,19 +77,20 @@ class Observation:
     def saw(self, batch: Batch) -> None:
         """Take in what was read, before anything is decided about it."""
         self.schemas |= self.product.seen(batch)
-        self.origins += [_origin(headers) for headers in batch.headers]
+        self.origins += map(_origin, batch.headers) if any(batch.headers) else repeat(None, len(batch))
 
     def stub(self, offset: int) -> None:
         """An offset that goes to quarantine without its bytes."""
         self.refused.append(offset)
         self.stubs.append(offset)
 
-    def happened(self, times: list[int]) -> None:
-        """Widen the event-time bounds by those of passed records, in epoch milliseconds."""
-        if times:
-            low, high = min(times), max(times)
-            known = self.event_time or (low, high)
-            self.event_time = min(low, known[0]), max(high, known[1])
+    def happened(self, times: Sequence[int | None]) -> None:
+        """Widen the event-time bounds by those of passed records, in epoch milliseconds; None has no time."""
+        known = [time for time in times if time is not None] if None in times else cast("Sequence[int]", times)
+        if known:
+            low, high = min(known), max(known)
+            before = self.event_time or (low, high)
+            self.event_time = min(low, before[0]), max(high, before[1])
 
     def transaction(self, gate: str, created_at: int) -> PartitionTransaction:
         """What the chain needs for the next manifest; raises AbortRequired when the outputs are not contiguous."""

@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any
 
 from mesh.gate.observation import Observation
-from mesh.judge import Batch, Verdicts
-from mesh.kafka import AbortRequired, Message, Transaction
-from mesh.lineage import VERDICT_HEADER, VerdictHeader, encode_verdict_header
+from mesh.judge import Verdicts
+from mesh.kafka import AbortRequired, Message, Run, Transaction
+from mesh.lineage import VERDICT_HEADER, VerdictHeader, encode_verdict_header, layouts_of
 from mesh.types import Coordinate, Finding, Headers, SchemaId, TopicPartition
 
 STUB_HEADER = "mesh-stub"
@@ -32,36 +32,59 @@ class Routing:
     observation: Observation
     unforwardable: set[int]
 
-    def route(self, batch: Batch, verdicts: Verdicts, records: Sequence[Message]) -> None:
-        """Send every record of a judged batch where it belongs and note what happened."""
-        refusals = verdicts.refusals
-        passed = [row for row in range(len(records)) if row not in refusals]
-        last = passed[-1] if passed else -1
-        observation = self.observation
-        for row, record in enumerate(records):
-            key, value, headers = batch.keys[row], batch.values[row], batch.headers[row]
-            offset = record.offset()
-            observation.delivered.append(offset)
-            observation.read.add(key, value, headers)
-            if offset in self.unforwardable:
-                self._unforwardable(record)
-            elif row in refusals:
-                self._refuse(record, headers, verdicts.findings[row])
-            else:
-                self._pass(record, headers, reported=row == last)
+    def route(self, run: Run, verdicts: Verdicts, records: Sequence[Message]) -> None:
+        """Send every record of a judged run where it belongs and note what happened."""
+        observation, refusals = self.observation, verdicts.refusals
+        observation.delivered += run.offsets
+        if self.transaction.attempt or self.unforwardable:
+            self._each(run, verdicts, records)
+        else:
+            self._digest(run, sorted(refusals))
+            self._forward(run.only([row not in refusals for row in range(len(run))]) if refusals else run)
+            for row in sorted(refusals):
+                self._refuse(records[row], run.headers[row], verdicts.findings[row])
         for findings in verdicts.findings.values():
             observation.clauses.update({finding.clause for finding in findings})
-        times = (verdicts.event_times[row] for row in passed)
-        observation.happened([time for time in times if time is not None])
+        times = verdicts.event_times
+        passing = times if not refusals else [time for row, time in enumerate(times) if row not in refusals]
+        observation.happened(passing)
 
-    def _pass(self, record: Message, headers: Headers, *, reported: bool) -> None:
+    def _digest(self, run: Run, refused: Sequence[int]) -> None:
+        """What passes is digested twice, as read and as written, but laid out once."""
+        observation, start = self.observation, 0
+        for row in (*refused, len(run)):
+            passing = layouts_of(run.keys[start:row], run.values[start:row], run.headers[start:row])
+            observation.read.add_all(passing)
+            observation.written.add_all(passing)
+            start = row + 1
+            observation.read.add_all(layouts_of(run.keys[row:start], run.values[row:start], run.headers[row:start]))
+
+    def _forward(self, run: Run) -> None:
+        """The way of nearly all records: reports of the first and the last one of a transaction only.
+
+        A record that the client itself refuses ends the attempt; in the next one every record goes by itself.
+        """
+        public, topic = self.observation.public, self.observation.product.topics.public
+        first = public.report if public.count == 0 else None
+        self.transaction.forward(topic, self.partition.partition, run, first=first, last=public.report)
+        public.count += len(run)
+
+    def _each(self, run: Run, verdicts: Verdicts, records: Sequence[Message]) -> None:
+        """One by one, each reporting itself, after an attempt that failed."""
+        refusals = verdicts.refusals
+        self.observation.read.add_all(layouts_of(run.keys, run.values, run.headers))
+        for row, record in enumerate(records):
+            if run.offsets[row] in self.unforwardable:
+                self._unforwardable(record)
+            elif row in refusals:
+                self._refuse(record, run.headers[row], verdicts.findings[row])
+            else:
+                self._pass(record, run.headers[row])
+
+    def _pass(self, record: Message, headers: Headers) -> None:
         public = self.observation.public
-        careful = self.transaction.attempt > 0
-        report = public.report if reported or public.count == 0 else None
-        if careful:
-            report = partial(self._careful, public.report, record.offset())
-        place = self.observation.product.topics.public
-        if self._write(place, record, headers, report):
+        report = partial(self._careful, public.report, record.offset())
+        if self._write(self.observation.product.topics.public, record, headers, report):
             public.count += 1
             self.observation.written.add(record.key(), record.value(), headers)
 

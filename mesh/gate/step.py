@@ -12,7 +12,7 @@ from mesh.gate.product import GatedProduct
 from mesh.gate.recovery import Recovered, Recovery
 from mesh.gate.routing import Routing
 from mesh.judge import Batch
-from mesh.kafka import Message, Transaction
+from mesh.kafka import Message, Run, Transaction
 from mesh.lineage import PartitionChain, encode_manifest
 from mesh.types import Clock, Finding, TopicPartition
 
@@ -110,11 +110,8 @@ class GateStep:
         product = self._products.get(partition.topic)
         if product is None:
             return 0
-        batch = Batch(
-            [record.key() for record in records],
-            [record.value() for record in records],
-            [record.headers() or () for record in records],
-        )
+        run = Run.of(records)
+        batch = Batch(run.keys, run.values, run.headers)
         try:
             product.learn(batch)
         except RegistryUnreachable as error:
@@ -122,7 +119,7 @@ class GateStep:
             return 0
         observation = self._observation(product, partition)
         observation.saw(batch)
-        self._routing(transaction, partition, observation).route(batch, product.judge.judge(batch), records)
+        self._routing(transaction, partition, observation).route(run, product.judge.judge(batch), records)
         observation.ingress_to = records[-1].offset() + 1
         return len(records)
 

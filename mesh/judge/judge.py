@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import itemgetter
 from typing import Final, cast
 
@@ -180,7 +181,7 @@ class _Refused(Exception):
 
 def _by_head(batch: Batch, doubtful: list[int], required: frozenset[str]) -> Mapping[bytes, Sequence[int]]:
     """The rows of each schema; those that need a closer look whatever they hold are doubtful instead."""
-    if not required and not any(batch.headers):
+    if not required and not _reserved(list(chain.from_iterable(filter(None, batch.headers)))):
         try:
             heads: set[bytes] = set(map(_HEAD, cast("Sequence[bytes]", batch.values)))
         except TypeError:

@@ -5,7 +5,7 @@ from mesh.kafka.connection import Connection
 from mesh.kafka.group import GroupConsumer, GroupOptions
 from mesh.kafka.log import LogReader, LogTail, SideInput
 from mesh.kafka.loop import LoopSettings, Step, Transaction, TransactionalLoop
-from mesh.kafka.message import Message
+from mesh.kafka.message import Message, Run
 from mesh.kafka.producer import Producer
 from mesh.kafka.security import Acl, verify_credentials
 from mesh.kafka.transaction import AbortRequired
@@ -22,6 +22,7 @@ __all__ = [
     "LoopSettings",
     "Message",
     "Producer",
+    "Run",
     "SideInput",
     "Step",
     "TopicState",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -110,16 +111,14 @@ class Intake:
         with self._diagnosis.translated("consume"):
             messages = self._consumer.consume(most, seconds)
         taken = Taken()
-        records = taken.records
+        # Plain tuples: building and hashing a value object for every record costs more than judging it.
+        places: defaultdict[tuple[str, int], list[Message]] = defaultdict(list)
         for message in messages:
-            if message.error() is not None:
-                self._sort_error(message, taken)
-                continue
-            place = TopicPartition(message.topic(), message.partition())
-            if place in records:
-                records[place].append(message)
+            if message.error() is None:
+                places[message.topic(), message.partition()].append(message)
             else:
-                records[place] = [message]
+                self._sort_error(message, taken)
+        taken.records |= {TopicPartition(*place): records for place, records in places.items()}
         return taken
 
     def _sort_error(self, message: Any, taken: Taken) -> None:

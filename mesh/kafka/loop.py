@@ -13,7 +13,7 @@ from mesh.errors import Fenced, IndefiniteOutcome, RetriableError
 from mesh.kafka.connection import Connection
 from mesh.kafka.intake import Intake, Membership, Taken
 from mesh.kafka.isolation import Isolation
-from mesh.kafka.message import Message
+from mesh.kafka.message import Message, Run
 from mesh.kafka.transaction import AbortRequired, ProducerLost, Report, TransactionalProducer
 from mesh.types import Headers, TopicPartition
 
@@ -65,6 +65,10 @@ class Transaction:
     ) -> None:
         """Write a record that becomes readable if and only if this transaction commits."""
         self.producer.produce(topic, partition, key, value, headers, timestamp, report)
+
+    def forward(self, topic: str, partition: int, run: Run, *, first: Report | None, last: Report | None) -> None:
+        """Write records as they came, in order; see TransactionalProducer.forward."""
+        self.producer.forward(topic, partition, run, first=first, last=last)
 
 
 class Step(Protocol):

@@ -13,6 +13,7 @@ from confluent_kafka import TopicPartition as ClientTopicPartition
 
 from mesh.errors import Fenced, IndefiniteOutcome, MeshError, RetriableError
 from mesh.kafka.connection import REQUEST_SECONDS, Connection
+from mesh.kafka.message import Run
 from mesh.kafka.translation import Diagnosis
 from mesh.types import Headers, TopicPartition
 
@@ -22,6 +23,8 @@ TRANSACTION_TIMEOUT_MS = 10_000
 _OUTCOME_SECONDS = TRANSACTION_TIMEOUT_MS / 1000
 _QUEUE_RECORDS = 400_000
 _RETRY_SECONDS = (0.02, 0.2)
+# The client's queue is full: time enough for it to send some of it.
+_FULL_SECONDS = 0.05
 
 T = TypeVar("T")
 Report = Callable[[KafkaError | None, Any], None]
@@ -89,11 +92,30 @@ class TransactionalProducer:
                     topic, value, key, partition, timestamp=timestamp, headers=headers, on_delivery=report
                 )
             except BufferError:
-                self._client.poll(0.05)
+                self._client.poll(_FULL_SECONDS)
             except KafkaException as caught:
                 raise self._classified(caught.args[0], f"write to {topic}") from None
             else:
                 return
+
+    def forward(self, topic: str, partition: int, run: Run, *, first: Report | None, last: Report | None) -> None:
+        """Hand records over in order, hearing of the delivery of the first and of the last only."""
+        produce = self._client.produce
+        reports: list[Report | None] = [None] * len(run)
+        if reports:
+            reports[0], reports[-1] = first, last
+        for key, value, when, headers, report in zip(
+            run.keys, run.values, run.times, run.headers, reports, strict=True
+        ):
+            while True:
+                try:
+                    produce(topic, value, key, partition, report, None, when, headers or None)
+                except BufferError:
+                    self._client.poll(_FULL_SECONDS)
+                except KafkaException as caught:
+                    raise self._classified(caught.args[0], f"write to {topic}") from None
+                else:
+                    break
 
     def poll(self) -> None:
         """Let delivery reports in."""

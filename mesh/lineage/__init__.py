@@ -1,7 +1,7 @@
 """What happened to every record: manifests, their chain, search and trace."""
 
 from mesh.lineage.chain import PartitionChain, PartitionTransaction
-from mesh.lineage.digest import NO_RECORDS, RecordDigest
+from mesh.lineage.digest import NO_RECORDS, RecordDigest, layouts_of
 from mesh.lineage.encoding import decode_manifest, encode_manifest, manifest_schema_json
 from mesh.lineage.evidence import Fate, Link, ManifestFacts, Presence, RecordFacts, Schema, Trace
 from mesh.lineage.log import LineageLog
@@ -68,6 +68,7 @@ __all__ = [
     "encode_origins",
     "encode_verdict_header",
     "last_verdict",
+    "layouts_of",
     "manifest_schema_json",
     "origins_omitted",
     "trace",

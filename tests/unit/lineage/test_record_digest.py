@@ -6,7 +6,9 @@ import hashlib
 import struct
 from itertools import combinations
 
-from mesh.lineage import NO_RECORDS, RecordDigest
+import pytest
+
+from mesh.lineage import NO_RECORDS, RecordDigest, layouts_of
 from mesh.types import Headers
 
 Record = tuple[bytes | None, bytes | None, Headers]
@@ -47,3 +49,15 @@ def test_order_and_number_count() -> None:
     assert digest(one, two) != digest(two, one)
     assert digest(one) != digest(one, one)
     assert digest() == NO_RECORDS
+
+
+@pytest.mark.parametrize("odd", [None, (None, b"v", []), (b"k", None, []), (b"k", b"v", [("h", None)])])
+def test_records_laid_out_together_are_digested_alike(odd: Record | None) -> None:
+    records: list[Record] = [(b"k%d" % number, b"v" * number, []) for number in range(20)]
+    if odd is not None:
+        records.insert(7, odd)
+    keys, values, headers = zip(*records, strict=True)
+    together = RecordDigest()
+    together.add_all(layouts_of(keys, values, headers))
+    assert together.digest() == digest(*records)
+    assert layouts_of((), (), ()) == b""
