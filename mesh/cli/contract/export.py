@@ -9,7 +9,7 @@ import typer
 
 from mesh.cli.console import emit, note, told
 from mesh.contract import Contract
-from mesh.contract.export import asyncapi, json_text, odps, pydantic_module, yaml_text
+from mesh.contract.export import asyncapi, html_page, json_text, odps, pydantic_module, yaml_text
 from mesh.errors import NotFound, UsageError
 
 SUFFIX = ".odcs.yaml"
@@ -61,6 +61,13 @@ def odps_document(
 def pydantic_models(file: File, output: Output = None) -> None:
     """Print a Python module of pydantic models, one class a record, that publishing takes and reading gives."""
     deliver(pydantic_module(Contract.read(file)), output)
+
+
+@app.command("html")
+@told
+def page(file: File, output: Output = None) -> None:
+    """Print one page about a product: fields, rules, roles, promises and how to read it. It loads nothing."""
+    deliver(html_page(Contract.read(file)), output)
 
 
 def deliver(text: str, output: Path | None) -> None:

@@ -3,6 +3,7 @@
 from mesh.contract.export.asyncapi import asyncapi
 from mesh.contract.export.models import pydantic_module
 from mesh.contract.export.odps import odps
+from mesh.contract.export.page import html_page
 from mesh.contract.export.writing import json_text, yaml_text
 
-__all__ = ["asyncapi", "json_text", "odps", "pydantic_module", "yaml_text"]
+__all__ = ["asyncapi", "html_page", "json_text", "odps", "pydantic_module", "yaml_text"]
