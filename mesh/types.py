@@ -139,12 +139,17 @@ class Reaction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One clause a record breaks. ``reason`` never shows a value the field's classification forbids."""
+    """One clause a record breaks. ``reason`` and ``correction`` never show a value the classification forbids.
+
+    ``path`` leads to the value, down to its position in lists: ``lines[2].sku``. ``correction`` is what the value could
+    be instead, for people; None where nothing suggests itself.
+    """
 
     clause: str
     path: str
     reason: str
     reaction: Reaction = Reaction.QUARANTINE
+    correction: str | None = None
 
     @property
     def refuses(self) -> bool:

@@ -55,28 +55,30 @@ def rule_reason(clause: Clause, *, undecided: bool) -> str:
     return f"the rule does not hold: {text}"
 
 
-def values_at(record: object, path: str) -> Iterator[object]:
-    """The values a dotted path leads to; null stops the way, except at its end."""
-    yield from _descend(record, path.replace("[]", ".[]").split("."))
+def places_at(record: object, path: str) -> Iterator[tuple[str, object]]:
+    """The values a dotted path leads to, each with its own path; null stops the way, except at its end."""
+    yield from _descend(record, "", path.replace("[]", ".[]").split("."))
 
 
-def _descend(value: object, segments: Sequence[str]) -> Iterator[object]:
+def _descend(value: object, path: str, segments: Sequence[str]) -> Iterator[tuple[str, object]]:
     if not segments:
-        yield value
+        yield path, value
     elif segments[0] == "[]" and isinstance(value, list):
-        for item in value:
-            yield from _descend(item, segments[1:])
+        for position, item in enumerate(value):
+            yield from _descend(item, f"{path}[{position}]", segments[1:])
     elif isinstance(value, Mapping):
-        yield from _descend(value.get(segments[0]), segments[1:])
+        below = f"{path}.{segments[0]}" if path else segments[0]
+        yield from _descend(value.get(segments[0]), below, segments[1:])
 
 
 def _subject(clause: Clause, value: object, shape: Shape, *, hidden: bool) -> str:
     if clause.kind in _COLLECTIONS:
         return "the list"
-    return "the value" if hidden else _shown(value, shape)
+    return "the value" if hidden else shown(value, shape)
 
 
-def _shown(value: object, shape: Shape) -> str:
+def shown(value: object, shape: Shape) -> str:
+    """A value for people, 80 characters of it at most."""
     convert = for_people(shape)
     seen = convert(value) if convert else value
     text = repr(seen[: LONGEST + 1]) if isinstance(seen, str | bytes) else str(seen)

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from mesh.contract import Contract
+from mesh.contract.clauses import Clause, ClauseKind
 from mesh.contract.shape import Logical, Primitive, Record, Shape, shape_of
 from mesh.errors import MalformedBody
 from mesh.judge.conditions import Condition, beneath, condition, leaf
+from mesh.judge.corrections import Corrections
 from mesh.judge.decoder import DecoderSource, indented
 from mesh.judge.frame import PREFIX
-from mesh.judge.reasons import hidden_paths, reason, rule_reason, values_at
+from mesh.judge.reasons import hidden_paths, places_at, reason, rule_reason, shown
 from mesh.judge.verdict import Batch
 from mesh.types import Finding
 
@@ -38,6 +40,7 @@ class Clauses:
         lenient = [self._condition(number, lenient=True) for number in range(len(contract.clauses))]
         self._tests = [(each, _compiled(each)) for each in lenient]
         self._leaves: dict[int, Callable[[object], bool]] = {}
+        self._corrections: dict[int, Corrections] = {}
         self.event_time = _event_time(contract.event_time, shape)
         self._time = _compiled_time(contract.event_time, self.event_time)
 
@@ -62,20 +65,46 @@ class Clauses:
             each, test = self._tests[number]
             holds, undecided = test(record)
             if not holds:
-                told = self._reason(number, each, record, undecided=undecided)
-                yield Finding(each.clause.id, each.clause.path, told, each.clause.reaction)
+                yield self._finding(number, each.clause, record, undecided=undecided)
 
-    def _reason(self, number: int, each: Condition, record: Mapping[str, object], *, undecided: bool) -> str:
-        clause = each.clause
+    def _finding(self, number: int, clause: Clause, record: Mapping[str, object], *, undecided: bool) -> Finding:
+        """One finding for a clause, however many items of a list break it: about the first."""
         if clause.expression is not None:
-            return rule_reason(clause, undecided=undecided)
-        shape = _shape_at(self.record, clause.path)
+            return Finding(clause.id, clause.path, rule_reason(clause, undecided=undecided), clause.reaction)
+        shape, hidden = _shape_at(self.record, clause.path), clause.path in self._hidden
+        path, broken = self._broken(number, clause, record)
+        told = reason(clause, broken, shape, hidden=hidden)
+        better = None if hidden or broken is None else self._corrections_of(number, clause, shape).of(broken)
+        correction = None if better is None else shown(better, shape)
+        return Finding(clause.id, path, told, clause.reaction, correction)
+
+    def _broken(self, number: int, clause: Clause, record: Mapping[str, object]) -> tuple[str, object]:
+        """Where the clause is broken first, and by which value."""
+        test = self._leaf(number)
+        if clause.kind is ClauseKind.REQUIRED:
+            missing = (place for place in places_at(record, clause.path) if place[1] is None)
+        else:
+            missing = (place for place in places_at(record, clause.path) if place[1] is not None and not test(place[1]))
+        return next(missing, (clause.path, None))
+
+    def _leaf(self, number: int) -> Callable[[object], bool]:
         test = self._leaves.get(number)
         if test is None:
-            test = self._leaves[number] = leaf(clause, number, shape).compile()
-        values = [value for value in values_at(record, clause.path) if value is not None]
-        broken = next((value for value in values if not test(value)), None)
-        return reason(clause, broken, shape, hidden=clause.path in self._hidden)
+            clause = self._tests[number][0].clause
+            test = self._leaves[number] = leaf(clause, number, _shape_at(self.record, clause.path)).compile()
+        return test
+
+    def _corrections_of(self, number: int, clause: Clause, shape: Shape) -> Corrections:
+        found = self._corrections.get(number)
+        if found is None:
+            tests = [
+                self._leaf(other)
+                for other, (each, _) in enumerate(self._tests)
+                if each.clause.path == clause.path and each.clause.expression is None
+            ]
+            found = Corrections(clause, shape, lambda value: all(test(value) for test in tests))
+            self._corrections[number] = found
+        return found
 
 
 def compile_sift(clauses: Clauses, key: Sequence[str], prefixes: set[bytes]) -> Sift:

@@ -46,6 +46,7 @@ def encode_verdict_header(verdict: VerdictHeader) -> bytes:
         return encoded
     for row in _last_with_reasons(findings, len(encoded) - MAX_VERDICT):
         row["reason"] = ""
+        row.pop("correction", None)
     return _cut(verdict, findings)
 
 
@@ -89,7 +90,8 @@ def _encode(verdict: VerdictHeader, findings: Sequence[Mapping[str, str]]) -> by
 
 def _finding_row(finding: Finding) -> dict[str, str]:
     reason = finding.reason if len(finding.reason) <= _MAX_REASON else finding.reason[: _MAX_REASON - 1] + "…"
-    return {"clause": finding.clause, "path": finding.path, "reason": reason, "reaction": str(finding.reaction)}
+    row = {"clause": finding.clause, "path": finding.path, "reason": reason, "reaction": str(finding.reaction)}
+    return row if finding.correction is None else row | {"correction": finding.correction[:_MAX_REASON]}
 
 
 def decode_verdict_header(content: bytes) -> VerdictHeader:
@@ -123,4 +125,4 @@ def _verdict(document: Mapping[str, Any]) -> VerdictHeader:
 
 
 def _finding(row: Mapping[str, str]) -> Finding:
-    return Finding(row["clause"], row["path"], row["reason"], Reaction(row["reaction"]))
+    return Finding(row["clause"], row["path"], row["reason"], Reaction(row["reaction"]), row.get("correction"))

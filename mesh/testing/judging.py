@@ -9,6 +9,7 @@ from mesh.contract import AvroSchema, Contract
 from mesh.contract.avro import text
 from mesh.errors import EncodingRefused
 from mesh.judge import Batch, Judge, RowCodec
+from mesh.judge.explanation import Explainer, Explanation
 from mesh.judge.frame import frame
 from mesh.producer.encoding import RecordEncoder
 from mesh.types import Finding, Headers, SchemaId
@@ -46,6 +47,7 @@ class OfflineJudge:
         self._judge.learn(_VALUE, contract.value_schema_json)
         if contract.key_fields:
             self._judge.learn(_KEY, contract.key_schema_json, key=True)
+        self._explainer: Explainer | None = None
         self._loose: RowCodec | None = None
         self._required: Headers = [(name, b"") for name in contract.headers]
 
@@ -68,6 +70,16 @@ class OfflineJudge:
         """What is wrong with a payload; the contract's value schema has the id 1 here, its key schema 2."""
         given = self._required if headers is None else headers
         return self._judge.judge(Batch([key], [value], [given])).findings.get(0, ())
+
+    def explain(self, record: Mapping[str, Any]) -> list[Explanation]:
+        """Why a record breaks each clause that it breaks: the smallest part, with the values that may be shown."""
+        if self._explainer is None:
+            self._explainer = Explainer(self.contract)
+        plain = RowCodec(loosened(self.contract.value_schema))
+        decoded = plain.decode(plain.encode(_without_nulls(record)))
+        assert isinstance(decoded, dict)  # noqa: S101  (a contract's schema is a record)
+        found = [self._explainer.explain(clause.id, decoded) for clause in self.contract.clauses]
+        return [each for each in found if each is not None]
 
     def key_of(self, record: Mapping[str, Any]) -> bytes | None:
         """The key that a record makes; None where its key fields make none."""

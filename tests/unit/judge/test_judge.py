@@ -57,7 +57,7 @@ def test_optional_fields_may_be_null(court: Court) -> None:
         ({"tags": []}, "tags.minItems", "tags", "the list has fewer than 1 items"),
         ({"tags": list("abcd")}, "tags.maxItems", "tags", "the list has more than 3 items"),
         ({"tags": ["a", "a"]}, "tags.uniqueItems", "tags", "the list holds an item twice"),
-        ({"tags": ["a", ""]}, "tags[].minLength", "tags[]", "'' is shorter than 1 characters"),
+        ({"tags": ["a", ""]}, "tags[].minLength", "tags[1]", "'' is shorter than 1 characters"),
         (
             {"address": {"street": "X", "zip": None}},
             "address.street.minLength",

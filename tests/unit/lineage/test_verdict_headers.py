@@ -96,3 +96,14 @@ def test_a_forged_verdict_of_the_publisher_is_not_ours() -> None:
 def test_a_damaged_header_is_told(content: bytes) -> None:
     with pytest.raises(LineageBroken, match="a verdict"):
         decode_verdict_header(content)
+
+
+def test_a_correction_travels_where_there_is_one_and_gives_way_before_clauses_do() -> None:
+    plain = Finding("c", "lines[2].sku", "'b' does not match")
+    corrected = Finding("c", "lines[2].sku", "'b' does not match", correction="'B'")
+    assert decode_verdict_header(encode_verdict_header(verdict(plain, corrected))).findings == (plain, corrected)
+    assert b"correction" not in encode_verdict_header(verdict(plain))
+    many = [Finding(f"c{at}", "p", "x" * 150, correction="y" * 60) for at in range(80)]
+    read = decode_verdict_header(encode_verdict_header(verdict(*many)))
+    assert len(read.findings) == 80
+    assert (read.findings[0].correction, read.findings[-1].correction) == ("y" * 60, None)
