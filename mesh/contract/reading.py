@@ -17,6 +17,7 @@ from mesh.contract.fields import AVRO_NAME, Field, custom, custom_place, read_fi
 from mesh.contract.remark import Group
 from mesh.contract.roles import Role, read_roles
 from mesh.contract.rules import read_rules
+from mesh.contract.satisfiable import conclude
 from mesh.contract.topic import TopicSettings, read_topic
 from mesh.errors import UsageError
 from mesh.types import ProductName, ProductTopics, Reaction
@@ -274,6 +275,15 @@ def _check_expressions(promise: Promise, problems: Problems) -> None:
         if clause.expression:
             for text in clause.expression.check(promise.value_schema):
                 problems.add(promise.rules.places[clause.id], text, clause.id)
+    if not problems:
+        _check_sense(promise, problems)
+
+
+def _check_sense(promise: Promise, problems: Problems) -> None:
+    """Rules that no record can keep are refused; those that say nothing are told."""
+    for each in conclude(promise.rules, promise.value_schema):
+        note = problems.add if each.refuses else problems.warn
+        note(promise.rules.places[each.clause.id], each.text, each.clause.id)
 
 
 def _place_of(text: str, fields: Sequence[Field]) -> Place:
