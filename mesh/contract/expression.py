@@ -3,14 +3,16 @@
 The language: ``message.a.b``, numbers, texts, ``true``, ``false``, ``null``, lists and maps; ``== != < <= > >= in``;
 ``+ - * / %`` on 64-bit integers (an overflow is an error) and on doubles; ``&& || !`` and ``?:``; ``size``,
 ``startsWith``, ``endsWith``, ``contains``, ``matches`` (RE2, found anywhere in the text), ``int``, ``double``;
-``list.exists(x, ...)``, ``list.all(x, ...)``, ``list[0]``, ``map['key']``; ``has(message.a)``: is not null.
-Integers and doubles compare by value. Timestamps and dates are their Avro integers. Everything else is refused with a
-reason and a place.
+``timestamp``, ``duration``, their sums, differences and parts (``getFullYear()`` ...); ``list.exists(x, ...)``,
+``all``, ``exists_one``, ``filter``, ``map``, one inside the other where it walks a part of the item; ``list[0]``,
+``map['key']``; ``has(message.a)``: is not null. Integers and doubles compare by value. Fields of a logical type are
+timestamps (dates: their midnight in UTC; local times: taken for UTC) or durations (times of the day: since midnight).
+Everything else is refused with a reason, a place, and what to write instead: docs/rules.md.
 
-Errors are CEL's: order, arithmetic, text functions and field access on null, an overflow, a division of an integer by
-zero, an index or a key that is not there. ``false && error`` is false and ``true || error`` is true; otherwise the
-rule has no outcome, and a rule without an outcome is **not fulfilled**. So an optional field is guarded:
-``message.x == null || message.x <= 5``. Equality never fails: null equals null and nothing else.
+Errors are CEL's: order, arithmetic, functions and field access on null, an overflow, a time outside its range, a
+division of an integer by zero, an index or a key that is not there. ``false && error`` is false and ``true || error``
+is true; otherwise the rule has no outcome, and a rule without an outcome is **not fulfilled**. So an optional field is
+guarded: ``message.x == null || message.x <= 5``. Equality never fails: null equals null and nothing else.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from mesh.contract.expression_parse import parse
 from mesh.contract.expression_tree import Node
 from mesh.contract.expression_types import type_of
 from mesh.contract.expression_writer import Writer
-from mesh.contract.shape import shape_of
+from mesh.contract.shape import Shape, shape_of
 from mesh.errors import ContractInvalid
 
 Rule = Callable[[Mapping[str, object]], bool]
@@ -80,16 +82,21 @@ class Expression:
 
         Raises ContractInvalid with what ``check`` would list.
         """
-        message = type_of(shape_of(value_schema))
-        if message.kind != "record":
-            raise ContractInvalid(["column 1: rules apply to records, the schema is of another type"])
-        writer = Writer(message, prefix)
-        truth = writer.truth(self.tree)
-        if writer.problems:
-            raise ContractInvalid(writer.problems)
-        _try(truth.yes, truth.maybe)
-        undecided = "False" if truth.certain else f"(not {truth.yes} and {truth.maybe})"
-        return RuleSource(truth.yes, undecided, writer.loads, writer.constants)
+        return source_of(self.tree, shape_of(value_schema), prefix)
+
+
+def source_of(tree: Node, shape: Shape, prefix: str = "") -> RuleSource:
+    """A condition over records of a shape as Python source; see ``Expression.source``."""
+    message = type_of(shape)
+    if message.kind != "record":
+        raise ContractInvalid(["column 1: rules apply to records, the schema is of another type"])
+    writer = Writer(message, prefix)
+    truth = writer.truth(tree)
+    if writer.problems:
+        raise ContractInvalid(writer.problems)
+    _try(truth.yes, truth.maybe)
+    undecided = "False" if truth.certain else f"(not {truth.yes} and {truth.maybe})"
+    return RuleSource(truth.yes, undecided, writer.loads, writer.constants)
 
 
 def _try(*texts: str) -> None:

@@ -74,8 +74,16 @@ class Layout:
         """The column of a path, which will be there when records have been read."""
         slot = self.slots.get(path)
         if slot is not None and slot.owner >= 0:
-            self._kept |= {slot.number, *self.owners(slot)}
+            self._kept |= {slot.number, *self.owners(slot), *self._records(slot)}
         return slot
+
+    def _records(self, slot: Slot) -> Iterator[int]:
+        """The numbers of the records around a column: whether they are null is asked with it."""
+        parents = {each.number: each.parent for each in self.slots.values()}
+        number = slot.parent
+        while number >= 0:
+            yield number
+            number = parents[number]
 
     def read(self, cursor: Cursor) -> None:
         """Read all fields."""
@@ -146,11 +154,15 @@ class Layout:
 
     def owners(self, slot: Slot) -> Iterator[int]:
         """The numbers of the collections around a column, from within."""
+        if slot.owner >= 0:
+            yield slot.owner
+            yield from self.owners_of(slot.owner)
+
+    def owners_of(self, number: int) -> Iterator[int]:
+        """The numbers of the collections around the column of a number, from within."""
         owners = {each.number: each.owner for each in self.slots.values()}
-        number = slot.owner
-        while number >= 0:
+        while (number := owners[number]) >= 0:
             yield number
-            number = owners[number]
 
 
 def _nullable(shape: Shape) -> tuple[Shape, int]:

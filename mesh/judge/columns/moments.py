@@ -33,15 +33,9 @@ def bounds(kind: str, unit: int = _MICRO) -> tuple[int, int]:
 class Moments(Operands):
     """Adds timestamps and durations to the values."""
 
-    def field(self, operand: Node, name: str) -> Operand:
-        """A field of the record, or of a record in it."""
-        found = super().field(operand, name)
-        return self.moment(found)
-
-    def moment(self, found: Operand) -> Operand:
-        """A column as a timestamp or duration, if it is one."""
-        slot = self._layout.slots[found.key]
-        type_ = type_of(slot.shape)
+    def column(self, path: str) -> Operand:
+        """The column of a path, as timestamps or durations if it is of them."""
+        found, type_ = super().column(path), type_of(self._layout.slots[path].shape)
         if not type_.temporal:
             return found
         if type_.unit % _MICRO:

@@ -16,18 +16,23 @@ from mesh.contract.expression_tree import (
     ListLiteral,
     Literal,
     Logic,
+    Loop,
+    Name,
     Node,
+    Quantifier,
     Select,
     Unary,
 )
 from mesh.judge.columns.arrays import Bools, Unsupported, flip
 from mesh.judge.columns.column import Test, Text
 from mesh.judge.columns.comparisons import ORDERS, Compare, asking, equality, numbers, ordered, same
-from mesh.judge.columns.moments import KINDS, Moments
+from mesh.judge.columns.moments import KINDS
 from mesh.judge.columns.outcomes import Condition, Outcome, as_condition, guarded, negation, null_test
 from mesh.judge.columns.patterns import compile_pattern
 from mesh.judge.columns.scene import Scene
+from mesh.judge.columns.single import single
 from mesh.judge.columns.values import Got, Operand
+from mesh.judge.columns.walks import Walks
 
 _TEXTS: Final[dict[str, Callable[[str, str], bool]]] = {
     "startsWith": lambda text, part: text.startswith(part),
@@ -37,7 +42,7 @@ _TEXTS: Final[dict[str, Callable[[str, str], bool]]] = {
 _TURNED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
-class Rules(Moments):
+class Rules(Walks):
     """Compiles rules over one layout; raises Unsupported for what has no form in columns."""
 
     def mask(self, tree: Node) -> Callable[[Scene], Bools]:
@@ -46,7 +51,17 @@ class Rules(Moments):
         return lambda scene: condition.of(scene).yes
 
     def condition(self, node: Node) -> Condition:
-        """A condition."""
+        """A condition; about single records where columns cannot say it."""
+        try:
+            found = self._condition(node)
+        except Unsupported:
+            if self._within >= 0:
+                raise
+            found = single(node, self._layout)
+        self.uses[found.key] += 1
+        return found
+
+    def _condition(self, node: Node) -> Condition:
         match node:
             case Literal(value=bool() as always):
                 found = Condition(str(always), lambda scene: guarded(scene.all if always else flip(scene.all), None))
@@ -68,9 +83,16 @@ class Rules(Moments):
             case Call() if node.function in (*_TEXTS, "matches"):
                 found = self._text_method(node)
             case _:
-                raise Unsupported(f"{type(node).__name__} at {node.at}")
-        self.uses[found.key] += 1
+                found = self._other(node)
         return found
+
+    def _other(self, node: Node) -> Condition:
+        match node:
+            case Quantifier() | Loop(kind="exists_one"):
+                return self.walk(node)
+            case Name(name=name) if name in self._variables:
+                return as_condition(self.column(self._variables[name]))
+        raise Unsupported(f"{type(node).__name__} at {node.at}")
 
     def truth(self, node: Node) -> Operand:
         """A condition as a boolean value; an error stays one."""

@@ -231,9 +231,10 @@ def test_columns_can_say_it(text: str) -> None:
     Rules(layout()).mask(Expression.parse(text).tree)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+@settings(max_examples=15, deadline=None)
+@given(st.lists(RECORDS, min_size=1, max_size=20))
+def test_what_has_no_form_in_columns_is_decided_record_by_record(records: list[dict[str, Any]]) -> None:
+    for text in (
         "message.s + 'a' == 'aa'",
         "message.s < message.t",
         "message.s in [message.t]",
@@ -241,12 +242,16 @@ def test_columns_can_say_it(text: str) -> None:
         "(message.b ? message.i : message.j) == 1",
         "message.s.startsWith(message.t)",
         "message.d in [1.5]",
-    ],
-)
-def test_what_only_rows_say(text: str) -> None:
-    assert Expression.parse(text).check(SCHEMA) == []
+        "message.r.letter + 'a' == 'aa' || message.c",
+        "1 < 2 && message.u + '' == 'red'",
+    ):
+        assert agree(text, records) == len(records)
+
+
+def test_bytes_are_compared_by_rows_only() -> None:
+    assert Expression.parse("message.y == message.y").check(SCHEMA) == []
     with pytest.raises(Unsupported):
-        Rules(layout()).mask(Expression.parse(text).tree)
+        Rules(layout()).mask(Expression.parse("message.y == message.y").tree)
 
 
 NUMBERS = st.sampled_from([f"message.{name}" for name in "ijlmdef"] + ["message.r.row", "message.r.back.n"])
