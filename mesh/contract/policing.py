@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from mesh.contract.contract import Contract
+from mesh.contract.diff import Decide, diff
 from mesh.contract.document import Document, written
 from mesh.contract.expression_document import DocumentCondition, Undecided, as_cel
 from mesh.contract.policy import Policies, Policy
 from mesh.contract.policy_places import Part, parts, place_at
 from mesh.contract.remark import Group, Remark
+from mesh.errors import ContractInvalid
 
 DAY_MS = 86_400_000
+# Two contracts are compared, which costs some sampling of rules, only where a policy asks for the variable.
+_REQUIRED = re.compile(r"(?<![.\w])required\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """A contract to be judged, the version before it if there is one, and the day that exemptions are measured by.
 
-    ``required`` is the version step that the change asks for (none, patch, minor, major), where somebody knows it.
+    ``decide`` finds the direction of rules that their form does not show, for the version step that is required.
     """
 
     contract: Contract
     today: date
     previous: Document | None = None
-    required: str | None = None
+    decide: Decide | None = None
 
 
 def judge(policies: Policies, case: Case) -> list[Remark]:
     """What the policies have against a contract, in the order of its lines."""
-    values = _values(case)
+    values = _values(case, required=_asks_required(policies))
     found: dict[Remark, None] = {}
     for policy in policies.policies:
         for remark in _policy(policies, policy, case, values):
@@ -58,7 +63,22 @@ def _numbers(version: str) -> tuple[int, int, int] | None:
     return major, minor, patch
 
 
-def _values(case: Case) -> dict[str, Any]:
+def _asks_required(policies: Policies) -> bool:
+    texts = [text for each in policies.policies for text in (each.require, each.when) if text is not None]
+    return any(_REQUIRED.search(each.text) for each in texts)
+
+
+def _required(case: Case) -> str | None:
+    """The version step that the changes ask for; None where there is no version before that makes a contract."""
+    if case.previous is None:
+        return None
+    try:
+        return str(diff(Contract.of(case.previous), case.contract, decide=case.decide).required)
+    except ContractInvalid:
+        return None
+
+
+def _values(case: Case, *, required: bool) -> dict[str, Any]:
     contract, previous = case.contract, case.previous
     now, before = contract.document.source, previous.source if previous else None
     return {
@@ -67,7 +87,7 @@ def _values(case: Case) -> dict[str, Any]:
         "product": as_cel(_product(contract)),
         "step": as_cel(step(str(before.get("version")), contract.version) if before is not None else "first"),
         "changed": as_cel(before is None or _content(before) != _content(now)),
-        "required": as_cel(case.required),
+        "required": as_cel(_required(case) if required else None),
     }
 
 

@@ -11,6 +11,7 @@ from mesh.contract import Contract, Document
 from mesh.contract.policing import Case, judge
 from mesh.contract.policy import Policies
 from mesh.errors import ContractInvalid, NotFound, SettingsError
+from mesh.judge.direction import sampled
 from mesh.types import Topic
 
 POLICY = "policy.yaml"
@@ -49,7 +50,7 @@ class Folder:
         if self.policies is None:
             return
         today = datetime.now(UTC).date()
-        cases = [Case(each, today, registered.get(each.topics.public)) for each in self.contracts]
+        cases = [Case(each, today, registered.get(each.topics.public), sampled()) for each in self.contracts]
         found = [str(remark) for case in cases for remark in judge(self.policies, case) if remark.refuses]
         if found:
             raise ContractInvalid(list(dict.fromkeys(found)))

@@ -19,6 +19,7 @@ from mesh.contract.policing import Case, judge
 from mesh.contract.policy import Policies
 from mesh.contract.remark import Group, Remark
 from mesh.errors import ContractInvalid, NotFound
+from mesh.judge.direction import sampled
 
 SUFFIX = ".odcs.yaml"
 POLICY = "policy.yaml"
@@ -74,7 +75,7 @@ class _Checking:
         if contract is None or not isinstance(policies, Policies):
             return inspection
         before = self.revision.before(file, contract.topics.public, SUFFIX) if self.revision else None
-        found = judge(policies, Case(contract, datetime.now(UTC).date(), before))
+        found = judge(policies, Case(contract, datetime.now(UTC).date(), before, sampled()))
         for remark in found:
             if remark.file != inspection.file and remark not in self._broken.setdefault(remark.file, []):
                 self._broken[remark.file].append(remark)

@@ -114,6 +114,16 @@ def test_the_version_step() -> None:
     assert len(judged(forward, previous=Document.parse(Draft(version="1.3.0").text.replace("To be", "Was")))) == 1
 
 
+@pytest.mark.parametrize(("version", "count"), [("1.2.0", 2), ("1.2.1", 1), ("1.3.0", 0), ("1.1.0", 2)])
+def test_our_own_policies_ask_for_the_step_that_the_diff_requires(version: str, count: int) -> None:
+    policies = Policies.read(ROOT / "contracts" / "policy.yaml")
+    previous = Document.parse(Draft().text)
+    alert = {"name": "alert", "logicalType": "string", "physicalType": "string"}
+    contract = Contract.parse(Draft(version=version, extra=[alert]).text)
+    found = [each.rule for each in judge(policies, Case(contract, TODAY, previous)) if "version" in each.rule]
+    assert sorted(found) == ["version-step-is-enough", "version-steps-forward"][:count]
+
+
 @pytest.mark.parametrize(
     ("before", "now", "word"),
     [
