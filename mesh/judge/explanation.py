@@ -70,9 +70,15 @@ class Explainer:
 
     def _parts(self, clause: Clause, record: Mapping[str, Any]) -> Iterator[Part]:
         assert clause.expression is not None  # noqa: S101  (asked before)
-        shown = self._people(record) if self._people else record
+        shown = self._readable(record)
         for node, want in self._blamed(clause.expression.tree, True, record):
             yield self._part(node, want, record, shown)
+
+    def _readable(self, record: Mapping[str, Any]) -> Any:
+        try:
+            return self._people(record) if self._people else record
+        except (TypeError, KeyError, AttributeError):
+            return record  # of another version of the schema, with null where this one has none
 
     def _blamed(self, node: Node, want: bool, record: Mapping[str, Any]) -> Iterator[tuple[Node, bool]]:
         """The parts that would have to come out otherwise for the whole to come out as wanted."""

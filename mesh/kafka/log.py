@@ -99,6 +99,13 @@ class LogReader(_GrouplessConsumer):
         """The record at exactly this offset, or None when there is none to be read."""
         return next(self.read(partition, offset, offset + 1), None)
 
+    def offset_at(self, partition: TopicPartition, timestamp_ms: int) -> int:
+        """The offset of the first record of that time or later, in epoch milliseconds; the end where there is none."""
+        with self._diagnosis.translated(f"look up a time in {partition}"):
+            asked = ClientTopicPartition(partition.topic, partition.partition, timestamp_ms)
+            (found,) = self._consumer.offsets_for_times([asked], timeout=REQUEST_SECONDS)
+        return int(found.offset) if found.offset >= 0 else self.bounds(partition)[1]
+
     def _until(self, partition: TopicPartition, end: int, seconds: float) -> Iterator[Message]:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
