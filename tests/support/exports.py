@@ -43,7 +43,7 @@ def _hostile(source: dict[str, Any]) -> None:
     source["slaProperties"] = [{"property": NASTY, "value": NASTY, "unit": NASTY}]
     record = source["schema"][0]
     record["description"] = NASTY
-    record["customProperties"] = [{"property": "headers", "value": [{"name": NASTY, "required": True}, "plain"]}]
+    record["customProperties"] = [{"property": "headers", "value": ["plain", "trace-id"]}]
     record["properties"][0]["description"] = NASTY
     record["properties"][0]["examples"] = [NASTY]
     record["properties"][0]["transformSourceObjects"] = ["posts.letters.v2", "somewhere/else.csv", "posts.letters.v2"]

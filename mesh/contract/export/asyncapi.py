@@ -189,7 +189,7 @@ class _Product:
             **given(title=one_line(record.get("businessName")), summary=one_line(record.get("description"))),
             "contentType": "avro/binary",
             **({"deprecated": True} if contract.status in ("deprecated", "retired") else {}),
-            "headers": _headers(custom(record).get("headers")),
+            "headers": _headers(contract),
             "payload": _reference("components", "schemas", self.topic),
             "bindings": {"kafka": binding},
         }
@@ -212,24 +212,10 @@ def _configuration(config: Mapping[str, str]) -> Node:
     return typed
 
 
-def _headers(declared: object) -> Node:
-    """The headers of a record: the publisher's origin, and what the contract declares in ``customProperties``."""
-    properties: Node = {"mesh-origin": _ORIGIN}
-    required: list[str] = []
-    for name, node in _declared(declared):
-        properties[name] = {"type": "string", **given(description=one_line(node.get("description")))}
-        if node.get("required"):
-            required.append(name)
-    return {"type": "object", "properties": properties, **given(required=sorted(required))}
-
-
-def _declared(declared: object) -> list[tuple[str, Mapping[str, Any]]]:
-    """Headers written as a list of names, a list of ``{name, ...}``, or a mapping by name."""
-    if isinstance(declared, Mapping):
-        return [(str(name), node if isinstance(node, Mapping) else {}) for name, node in declared.items()]
-    entries = declared if isinstance(declared, list) else []
-    named = [(str(each["name"]), each) for each in entries if isinstance(each, Mapping) and "name" in each]
-    return [*named, *((each, {"required": True}) for each in entries if isinstance(each, str))]
+def _headers(contract: Contract) -> Node:
+    """The headers of a record: the publisher's origin, and those that the contract wants of every record."""
+    properties = {"mesh-origin": _ORIGIN} | {name: {"type": "string"} for name in contract.headers}
+    return {"type": "object", "properties": properties, **given(required=sorted(contract.headers))}
 
 
 def _reference(*steps: str) -> Node:

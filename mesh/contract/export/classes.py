@@ -29,7 +29,9 @@ class Classes:
     def __init__(self, contract: Contract) -> None:
         self.blocks: list[str] = []
         self._contract = contract
-        self._classes: dict[str, str] = {}
+        self._classes: dict[tuple[object, ...], str] = {}
+        self._latest: dict[str, str] = {}
+        self._definitions: dict[str, Any] = {}
         self._clauses: dict[str, list[Clause]] = defaultdict(list)
         self._said: set[str] = set()
         self._plain = 0
@@ -52,18 +54,31 @@ class Classes:
 
     def type(self, shape: Shape, raw: Any, path: str, told: str = "", stem: str = "") -> str:
         """The type of a shape as a short expression; what is longer gets a name."""
-        match shape:
-            case Record():
-                return self._classes.get(shape.name) or self._record(shape, raw, path, told)
-            case Enum() if shape.name in self._classes and not self._clauses.get(path):
-                return self._classes[shape.name]
-        tree = self._tree(shape, raw, path, stem)
-        if isinstance(shape, Enum) or len(flat(tree)) > _LONGEST:
-            name = self._alias(stem or _simple(shape), tree)
-            if isinstance(shape, Enum):
-                self._classes.setdefault(shape.name, name)
-            return name
-        return flat(tree)
+        if not isinstance(shape, Record | Enum):
+            tree = self._tree(shape, raw, path, stem)
+            return flat(tree) if len(flat(tree)) <= _LONGEST else self._alias(stem or _simple(shape), tree)
+        if isinstance(raw, str):
+            raw = self._definitions[shape.name]
+        self._definitions[shape.name] = raw
+        # A type that is used twice is one class where the clauses below both places are the same.
+        use = (shape.name, self._plain > 0, *self._below(path))
+        if use not in self._classes or told:
+            made = self._record(shape, raw, path, told) if isinstance(shape, Record) else self._enum(shape, path, stem)
+            self._classes[use] = made
+        self._latest[shape.name] = self._classes[use]
+        return self._classes[use]
+
+    def _below(self, path: str) -> list[tuple[str, str, str]]:
+        """The clauses at a place and below it, told by where they are from there."""
+        found = []
+        for clause in refusing(self._contract.clauses):
+            rest = clause.path.removeprefix(path)
+            if clause.path.startswith(path) and (not path or rest[:1] in ("", ".", "[", "{")):
+                found.append((rest, clause.kind.value, repr(clause.argument)))
+        return found
+
+    def _enum(self, shape: Enum, path: str, stem: str) -> str:
+        return self._alias(stem or _simple(shape), self._constrained(literal_type(shape.symbols), shape, path))
 
     def _tree(self, shape: Shape, raw: Any, path: str, stem: str) -> Tree:
         match shape:
@@ -75,8 +90,6 @@ class Classes:
                 return f"dict[str, {inner}]"
             case Union():
                 return self._union(shape, raw, path, stem)
-            case Enum():
-                return self._constrained(literal_type(shape.symbols), shape, path)
             case Fixed() | Primitive():
                 return self._constrained(_leaf(shape, plain=self._plain > 0), shape, path)
         return self.type(shape, raw, path)
@@ -121,7 +134,6 @@ class Classes:
 
     def _record(self, shape: Record, raw: Any, path: str, told: str) -> str:
         name = self._names.add(shape.name.rpartition(".")[2])
-        self._classes[shape.name] = name
         field = self._contract.field(path)
         doc = told or (field.description if field else "") or str(raw.get("doc") or "")
         whose = f"{'Part of a' if path else 'A'} record of {self._contract.product}."
@@ -157,7 +169,7 @@ class Classes:
         return default_of(part.type, raw["default"], self._class_name, plain=self._plain > 0)
 
     def _class_name(self, record: Record) -> str:
-        return self._classes[record.name]
+        return self._latest[record.name]
 
 
 def _assignment(name: str, annotation: str, default: Tree | None) -> str:

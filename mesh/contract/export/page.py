@@ -112,7 +112,7 @@ def _below(field: Field, *, hidden: bool) -> Iterator[tuple[Field, bool]]:
     """A field and those below it, each with whether it, or one above it, is classified above internal."""
     secret = hidden or field.sensitive
     yield field, secret
-    for child in (*field.fields, *((field.items,) if field.items else ())):
+    for child in (*field.fields, *(inner for inner in (field.items, field.values) if inner)):
         yield from _below(child, hidden=secret)
 
 
@@ -136,7 +136,7 @@ def _field_row(contract: Contract, field: Field, hidden: bool) -> tuple[object, 
 
 
 def _type(field: Field) -> Markup:
-    symbols = [str(each) for each in field.custom.get("avroSymbols", ())]
+    symbols = [str(each) for each in field.custom.get("avroSymbols") or field.choices]
     shown = field.logical_type if field.physical_type == field.logical_type else f"{field.logical_type}, "
     parts: list[object] = [shown]
     if shown.endswith(", "):
@@ -162,6 +162,8 @@ def _rules(contract: Contract) -> Iterator[Markup]:
     required = list(dict.fromkeys(code(each.path) for each in plain))
     if required:
         yield element("p", "Never missing: ", joined(required, ", "), ".")
+    if contract.headers:
+        yield element("p", "Headers of every record: ", joined(map(code, sorted(contract.headers)), ", "), ".")
     others = [each for each in contract.clauses if each not in plain]
     rows = [(each.description, _REACTIONS[each.reaction], code(each.id)) for each in others]
     yield table(["every record keeps", "if it does not", "clause"], rows)

@@ -52,7 +52,9 @@ def record_of(contract: Contract) -> Mapping[str, Any]:
 
 
 def properties_of(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Every property below a part of a document, items of arrays included, parents first."""
-    for child in (*node.get("properties", ()), *((node["items"],) if "items" in node else ())):
+    """Every property below a part of a document, items of arrays and values of maps included, parents first."""
+    inner = [node["items"]] if "items" in node else []
+    inner += [node["map"]["value"]] if "map" in node else []
+    for child in (*node.get("properties", ()), *inner):
         yield child
         yield from properties_of(child)

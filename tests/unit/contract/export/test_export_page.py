@@ -144,6 +144,21 @@ def test_examples_of_what_is_classified_above_internal_are_never_shown() -> None
     assert told.count("<td>not shown</td>") == 4
 
 
+def test_values_of_maps_are_shown_and_hidden_like_all_else() -> None:
+    def change(source: dict[str, Any]) -> None:
+        source["apiVersion"] = "v3.2.0"
+        key = {"logicalType": "string"}
+        for name, classification in (("open", "public"), ("shut", "restricted")):
+            value = {"logicalType": "string", "classification": classification, "examples": [f"{name}-shown"]}
+            field = {"name": name, "logicalType": "map", "map": {"key": key, "value": value}}
+            source["schema"][0]["properties"].append(field)
+
+    told = html_page(Workbench().contract(change))
+    assert "<code>shut{}</code>" in told
+    assert "open-shown" in told
+    assert "shut-shown" not in told
+
+
 def test_rules_say_what_happens_when_they_are_broken() -> None:
     contract = everything()["judged"]
     told = page(contract).text("td", "th")
