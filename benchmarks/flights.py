@@ -26,7 +26,7 @@ YEAR: Final = 336_776
 class Wire:
     """Records as they travel, keys and values side by side."""
 
-    keys: list[bytes]
+    keys: list[bytes | None]
     values: list[bytes]
 
     def __len__(self) -> int:
@@ -39,7 +39,7 @@ class Wire:
     def renamed(self, key_id: SchemaId, value_id: SchemaId) -> Wire:
         """The same bodies under other schema ids."""
         key_head, value_head = prefix(key_id), prefix(value_id)
-        keys = [key_head + key[PREFIX:] for key in self.keys]
+        keys = [key and key_head + key[PREFIX:] for key in self.keys]
         return Wire(keys, [value_head + value[PREFIX:] for value in self.values])
 
 

@@ -1,4 +1,4 @@
-"""What a user would write without the mesh: the flights contract's checks by hand, over decoded records."""
+"""What a user would write without the mesh: checks by hand, or CEL interpreted, over decoded records."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import io
 import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
+import celpy
+from celpy.adapter import json_to_cel
+from celpy.celtypes import BoolType, ListType, MapType, StringType, TimestampType
 from fastavro import parse_schema, schemaless_reader
+
+from mesh.contract import Contract
 
 Flight = dict[str, Any]
 Check = Callable[[Flight], bool]
@@ -20,6 +25,11 @@ _TAIL: Final = re.compile(r"N[0-9][0-9A-Z]{0,4}").fullmatch
 _AIRPORT: Final = re.compile(r"[A-Z0-9]{3}").fullmatch
 _ORIGINS: Final = frozenset(("EWR", "JFK", "LGA"))
 _FRAME: Final = 5
+# celpy does not compare a number with null, which CEL's definition does and the contract's rules need.
+_EQUALITY: Final[Any] = {
+    "_==_": lambda a, b: BoolType((a is None) == (b is None) and a == b),
+    "_!=_": lambda a, b: BoolType((a is None) != (b is None) or a != b),
+}
 
 
 def check_of(minute: Any) -> Check:
@@ -81,16 +91,40 @@ def _minutes(clock: int) -> int:
     return clock // 100 * 60 + clock % 100
 
 
-def fastavro_reader(schema: str) -> Callable[[bytes], Flight]:
-    """A framed payload to a flight by fastavro at its fastest: times stay numbers."""
+def fastavro_reader(schema: str) -> Callable[[bytes], dict[str, Any]]:
+    """A framed payload to a record by fastavro at its fastest: times stay numbers."""
     parsed = json.loads(schema)
     for field in parsed["fields"]:
-        if isinstance(field["type"], dict):
+        if isinstance(field["type"], dict) and "logicalType" in field["type"]:
             field["type"] = field["type"]["type"]
     known: Any = parse_schema(parsed)
 
-    def read(payload: bytes) -> Flight:
-        flight: Any = schemaless_reader(io.BytesIO(payload[_FRAME:]), known, None)
-        return cast(Flight, flight)
+    def read(payload: bytes) -> dict[str, Any]:
+        record: Any = schemaless_reader(io.BytesIO(payload[_FRAME:]), known, None)
+        return cast("dict[str, Any]", record)
 
     return read
+
+
+def interpreter(contract: Contract) -> Check:
+    """The CEL rules of a contract as one expression that celpy interprets, over records with datetimes."""
+    rules = [clause.expression.text for clause in contract.clauses if clause.expression is not None]
+    environment = celpy.Environment()
+    tree = environment.compile(" && ".join(f"({rule})" for rule in rules))
+    program: Any = environment.program(tree, functions=_EQUALITY)
+
+    def keeps(record: dict[str, Any]) -> bool:
+        return bool(program.evaluate({"message": _to_cel(record)}))
+
+    return keeps
+
+
+def _to_cel(value: Any) -> Any:
+    match value:
+        case datetime():
+            return TimestampType(value)
+        case dict():
+            return MapType({StringType(name): _to_cel(each) for name, each in value.items()})
+        case list():
+            return ListType([_to_cel(each) for each in value])
+    return json_to_cel(value)

@@ -18,7 +18,7 @@ from mesh.judge.frame import PREFIX, fault, prefix, schema_id
 from mesh.judge.keys import KeyJudge
 from mesh.judge.rows import Resolution, RowCodec
 from mesh.judge.rules import Clauses, Sift, compile_resolving_sift, compile_sift
-from mesh.judge.verdict import Batch, Doubts, Verdicts
+from mesh.judge.verdict import Batch, Doubts, Suspicion, Verdicts
 from mesh.types import Finding, Headers, SchemaId
 
 _RESERVED: Final = "mesh-"
@@ -90,11 +90,11 @@ class Judge:
             plan.sift(rows, batch, times, doubtful)
         findings: dict[int, tuple[Finding, ...]] = {}
         for row in sorted(doubtful):
-            suspects = doubtful.suspects.get(row)
-            if suspects is None:
+            suspicion = doubtful.suspicions.get(row)
+            if suspicion is None:
                 found = tuple(self._examine(batch, row, times))
             else:
-                found = tuple(self._suspected(batch, row, times, suspects))
+                found = tuple(self._suspected(batch, row, suspicion))
             if found:
                 findings[row] = found
         return Verdicts(findings, times)
@@ -104,7 +104,7 @@ class Judge:
         try:
             return compile_columns(
                 clauses.record, contract.clauses, contract.key_fields, self._keys.current, contract.event_time, rows
-            )
+            ).looking_at(each.loads for each in clauses.conditions(lenient=True))
         except Unsupported:
             return rows
 
@@ -143,11 +143,12 @@ class Judge:
             times[row] = self._clauses.time_of(record)
             yield from self._clauses.findings(record)
 
-    def _suspected(self, batch: Batch, row: int, times: list[int | None], suspects: Sequence[int]) -> Iterator[Finding]:
+    def _suspected(self, batch: Batch, row: int, suspicion: Suspicion) -> Iterator[Finding]:
         """What is wrong with a row that is exact and has the right key, headers and schema."""
-        record = self._decoded(cast(bytes, batch.values[row]))
-        times[row] = self._clauses.time_of(record)
-        return self._clauses.findings(record, suspects)
+        record = suspicion.fields
+        if record is None:
+            record = self._decoded(cast(bytes, batch.values[row]))
+        return self._clauses.findings(record, suspicion.clauses)
 
     def _decoded(self, value: bytes) -> Mapping[str, object]:
         found = fault(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mesh.types import Finding, Headers
 
@@ -20,15 +21,19 @@ class Batch:
         return len(self.values)
 
 
-class Doubts(list[int]):
-    """Rows that may not pass.
+class Suspicion(NamedTuple):
+    """The numbers of the clauses a record may break, and the fields they look at; None if only decoding gives those."""
 
-    ``suspects`` are, for rows of which everything else is known, the numbers of the clauses they may break.
-    """
+    clauses: Sequence[int]
+    fields: Mapping[str, object] | None
+
+
+class Doubts(list[int]):
+    """Rows that may not pass; ``suspicions`` are of those of which everything else is known, event time and all."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.suspects: dict[int, Sequence[int]] = {}
+        self.suspicions: dict[int, Suspicion] = {}
 
 
 @dataclass(frozen=True, slots=True)

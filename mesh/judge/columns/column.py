@@ -137,6 +137,20 @@ class Text(Column):
         return holds
 
 
+def plain(column: Column, row: int) -> object:
+    """One value as the row decoder gives it: of a number, a truth, a symbol or a text."""
+    if column.live is not None and not column.live[row]:
+        return None
+    match column:
+        case Text():
+            return column.at(row)
+        case Symbol():
+            return column.symbols[column.values[row]]
+        case Whole() | Real() | Truth():
+            return column.values[row].item()
+    raise TypeError(type(column).__name__)
+
+
 def text_of(wire: Wire, starts: Ints, sizes: Ints, live: Bools | None) -> tuple[Text, list[int]]:
     """The column of texts at these places, and the rows where it is not UTF-8."""
     heads = wire.words[starts] & KEEP.take(sizes, mode="clip")

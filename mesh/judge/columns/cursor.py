@@ -1,8 +1,8 @@
 """One cursor per record: each step reads a field of the whole batch and moves all cursors behind it.
 
 A cursor that runs off its record reads the neighbour's bytes: it only ever moves forward, so it ends behind the end of
-its record, and that is what the last comparison sees. Lengths are checked before they move a cursor, so no cursor ever
-runs further than the numbers of one record are long; the wire has that much room.
+its record, and that is what the last comparison sees. Lengths of more than a byte are checked before they move a
+cursor, so none ever runs further than the numbers and short texts of one record are long; the wire has that much room.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ class Cursor:
 
     def text(self, live: Bools | None) -> Text:
         """A text, which must be UTF-8."""
-        starts, sizes = self._run(live)
+        starts, sizes = varints.short(self.wire, self.at, live) or self._run(live)
+        self.at = starts + sizes
         found, broken = text_of(self.wire, starts, sizes, live)
         if broken:
             self.bad[broken] = True
@@ -103,12 +104,16 @@ class Cursor:
 
     def blob(self, live: Bools | None) -> Blob:
         """A length and so many bytes."""
-        return Blob(live, *self._run(live))
+        return self._blob(live, *self._run(live))
 
     def fixed(self, live: Bools | None, size: int) -> Blob:
         """So many bytes."""
         sizes = np.full(len(self.at), size, np.int64) if live is None else live.astype(np.int64) * size
-        return Blob(live, *self._skip(sizes, live))
+        return self._blob(live, *self._skip(sizes, live))
+
+    def _blob(self, live: Bools | None, starts: Ints, sizes: Ints) -> Blob:
+        self.at = starts + sizes
+        return Blob(live, starts, sizes)
 
     def _run(self, live: Bools | None) -> tuple[Ints, Ints]:
         return self._skip(self.number(live, narrow=False), live)
@@ -120,5 +125,4 @@ class Cursor:
         if wrong.any():
             self.fail(wrong, live)
             sizes = np.where(wrong, 0, sizes)
-        self.at = starts + sizes
         return starts, sizes

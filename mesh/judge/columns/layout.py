@@ -23,9 +23,11 @@ from mesh.judge.columns.readers import (
     stored,
 )
 from mesh.judge.columns.runs import Below
+from mesh.judge.columns.varints import SHORTEST_LONG
 
 _LONGEST_NUMBER: Final = 10
-_ROOM: Final = {"boolean": 1, "float": 4, "double": 8}
+_ROOM: Final = {"boolean": 1, "float": 4, "double": 8, "string": SHORTEST_LONG}
+_PLAIN: Final = ("int", "long", "float", "double", "boolean", "string", "enum")
 _DEEPEST: Final = 64
 _MOST_COLUMNS: Final = 4096
 # Indexes of fewer branches are one byte.
@@ -45,6 +47,11 @@ class Slot:
     nullable: bool
     logical: str = ""
     owner: int = -1
+
+    @property
+    def plain(self) -> bool:
+        """Whether it holds numbers, truths, symbols or texts."""
+        return self.shape.kind in _PLAIN
 
 
 @dataclass(slots=True)

@@ -7,8 +7,8 @@ others go through the rows, so columns can never find a fault that is none, nor 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, cast
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from mesh.contract.clauses import Clause
 from mesh.contract.shape import Record
 from mesh.judge.columns.arrays import Bools, flip
-from mesh.judge.columns.column import Column
+from mesh.judge.columns.column import Column, plain
 from mesh.judge.columns.conditions import Mask, event_time, mask
 from mesh.judge.columns.cursor import Cursor
 from mesh.judge.columns.keys import Keys, key_check
@@ -25,7 +25,7 @@ from mesh.judge.columns.rules import Rules
 from mesh.judge.columns.scene import Scene
 from mesh.judge.columns.wire import Wire
 from mesh.judge.frame import PREFIX
-from mesh.judge.verdict import Batch, Doubts
+from mesh.judge.verdict import Batch, Doubts, Suspicion
 
 Rest = Callable[[Sequence[int], Batch, list["int | None"], list[int]], None]
 
@@ -46,6 +46,7 @@ class ColumnSift:
     times: Callable[[list[Column]], list[int | None]] | None
     rest: Rest
     fewest: int = FEWEST
+    loads: tuple[tuple[tuple[str, int], ...] | None, ...] = ()
 
     def __call__(self, rows: Sequence[int], batch: Batch, times: list[int | None], doubtful: list[int]) -> None:
         """Set the event times of rows that pass, append those that may not."""
@@ -63,13 +64,37 @@ class ColumnSift:
         # A NaN, a float beyond range, the double of an integer: all as in IEEE, and as in Python.
         with np.errstate(all="ignore"):
             found = self._judge(values, keys)
-        _fill(times, rows, found.clean, self.times(found.columns) if self.times else None)
-        if isinstance(doubtful, Doubts):
-            for place, suspects in found.suspects().items():
-                doubtful.append(rows[place])
-                doubtful.suspects[rows[place]] = suspects
-            return [rows[place] for place in np.flatnonzero(flip(found.exact)).tolist()]
-        return [rows[place] for place in np.flatnonzero(flip(found.clean)).tolist()]
+        if not isinstance(doubtful, Doubts):
+            _fill(times, rows, found.clean, self.times(found.columns) if self.times else None)
+            return [rows[place] for place in np.flatnonzero(flip(found.clean)).tolist()]
+        _fill(times, rows, found.exact, self.times(found.columns) if self.times else None)
+        for place, suspects in found.suspects().items():
+            doubtful.append(rows[place])
+            doubtful.suspicions[rows[place]] = Suspicion(suspects, self._fields(found.columns, place, suspects))
+        return [rows[place] for place in np.flatnonzero(flip(found.exact)).tolist()]
+
+    def _fields(self, columns: list[Column], place: int, clauses: Sequence[int]) -> dict[str, object] | None:
+        fields: dict[str, object] = {}
+        for clause in clauses:
+            slots = self.loads[clause] if self.loads else None
+            if slots is None:
+                return None
+            for name, number in slots:
+                fields[name] = plain(columns[number], place)
+        return fields
+
+    def looking_at(self, loads: Iterable[frozenset[str]]) -> ColumnSift:
+        """The same, where ``loads`` are the fields of the record that each clause looks at."""
+        slots = self.layout.slots
+        return replace(
+            self,
+            loads=tuple(
+                tuple((name, slots[name].number) for name in sorted(names))
+                if all(slots[name].plain for name in names)
+                else None
+                for names in loads
+            ),
+        )
 
     def _judge(self, values: Sequence[bytes | None], keys: Keys) -> _Judged:
         wire = Wire(cast("Sequence[bytes]", values), self.layout.room)  # rows of one schema: none is null

@@ -7,20 +7,22 @@ from typing import Final
 
 import numpy as np
 
-from mesh.judge.columns.arrays import HIGH_BITS, Bools, Ints, Words
+from mesh.judge.columns.arrays import HIGH_BITS, KEEP, Bools, Ints, Words
 from mesh.judge.columns.wire import Wire
 
 _WORD: Final = 8
 # Longer texts are decoded one by one: what that costs them is little beside their bytes.
 _LONG: Final = 128
 _PART: Final = 1024
+_WORDS: Final = 4
+_KEEP: Final = [np.array([0] * (number * _WORD) + KEEP.tolist(), np.uint64) for number in range(_WORDS)]
 _KIND, _CONTINUES = np.uint8(0xC0), np.uint8(0x80)
 
 
 def characters(wire: Wire, starts: Ints, sizes: Ints, heads: Words) -> tuple[Ints, list[int]]:
     """How many characters each has, and the rows where it is not UTF-8; ``heads`` are the first eight bytes."""
     high = _high(wire, starts, sizes, heads)
-    if not high.any():
+    if high is None or not high.any():
         return sizes, []
     rows, lengths, broken = np.flatnonzero(high), sizes.copy(), list[int]()
     long = sizes[rows] > _LONG
@@ -32,21 +34,28 @@ def characters(wire: Wire, starts: Ints, sizes: Ints, heads: Words) -> tuple[Int
     return lengths, broken
 
 
-def _high(wire: Wire, starts: Ints, sizes: Ints, heads: Words) -> Bools:
-    high: Bools = (heads & HIGH_BITS) != 0
-    most = sizes.max(initial=0)
-    if most <= _WORD:
+def _high(wire: Wire, starts: Ints, sizes: Ints, heads: Words) -> Bools | None:
+    """Which have bytes beyond ASCII; None if none has."""
+    most = int(sizes.max(initial=0))
+    seen = heads
+    for number in range(1, min((most + _WORD - 1) // _WORD, _WORDS)):
+        seen = seen | (wire.words[starts + number * _WORD] & _KEEP[number].take(sizes, mode="clip"))
+    if most > _WORDS * _WORD:
+        high: Bools = (seen & HIGH_BITS) != 0
+        _behind(wire, starts, sizes, high)
         return high
-    # The first word, the last, and the aligned ones between: together they are every byte.
-    rows = np.flatnonzero(sizes > _WORD)
+    return (seen & HIGH_BITS) != 0 if np.bitwise_or.reduce(seen) & HIGH_BITS else None
+
+
+def _behind(wire: Wire, starts: Ints, sizes: Ints, high: Bools) -> None:
+    # The first words were seen; the last word and the aligned ones before it are the others.
+    rows = np.flatnonzero(sizes > _WORDS * _WORD)
     begin = starts.take(rows)
     end = begin + sizes.take(rows)
+    marks = wire.high_words
     found = (wire.words[end - _WORD] & HIGH_BITS) != 0
-    if most > 2 * _WORD:
-        marks = wire.high_words
-        found |= marks.take(end >> 3) != marks.take((begin + 7) >> 3)
+    found |= marks.take(end >> 3) != marks.take((begin + 7) >> 3)
     high[rows] |= found
-    return high
 
 
 def _one_by_one(wire: Wire, starts: Ints, lengths: Ints, rows: Ints) -> Iterator[int]:

@@ -13,6 +13,10 @@ from mesh.judge.columns.arrays import HIGH_BITS, Bools, Ints, Octets, Words
 from mesh.judge.columns.wire import Wire
 
 _MORE: Final = 128
+_LONG_OR_NEGATIVE: Final = 0x81
+SHORTEST_LONG: Final = 64
+"""Bytes that a run has at least whose length takes more than a byte."""
+
 _SHORT: Final[Ints] = np.array([(n >> 1) ^ -(n & 1) for n in range(_MORE)], np.int64)
 # Seven bits of each byte come together in three steps: pairs of bytes, of pairs, of fours.
 _STEPS: Final = (
@@ -44,6 +48,16 @@ def read(wire: Wire, at: Ints, live: Bools | None) -> Numbers:
     second = wire.octets.take(at + 1)
     found = _two(first, second) if (first & second).max() < _MORE else _many(wire, at, live)
     return found if live is None else found._replace(sizes=found.sizes * live)
+
+
+def short(wire: Wire, at: Ints, live: Bools | None) -> tuple[Ints, Ints] | None:
+    """Where runs of bytes begin and how many they are, if all of them are short; those not ``live`` are none."""
+    first = wire.octets.take(at)
+    if live is not None:
+        first = first * live
+    if np.bitwise_or.reduce(first) & _LONG_OR_NEGATIVE:
+        return None
+    return (at + 1 if live is None else at + live.view(np.uint8)), (first >> 1).astype(np.int64)
 
 
 def _two(first: Octets, second: Octets) -> Numbers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import tracemalloc
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import re2
 
+from benchmarks import orders
 from mesh.contract import Contract
 from mesh.judge import Batch, Judge
 from mesh.judge.columns import ColumnSift
@@ -62,6 +64,7 @@ LINES = contract(
                 "properties": [
                     {"name": "count", "required": True, **NUMBER, "logicalTypeOptions": {"minimum": 1}},
                     {"name": "note", **TEXT, "logicalTypeOptions": {"maxLength": 4}},
+                    array("codes", {**TEXT, "logicalTypeOptions": {"pattern": "^[A-Z]+$"}}),
                 ],
             },
             required=True,
@@ -78,10 +81,11 @@ LINES = contract(
     "size(message.lines) <= message.number",
 )  # fmt: skip
 
+LINE: dict[str, Any] = {"count": 1, "note": None, "codes": None}
 RECORD: dict[str, Any] = {
     "number": 5,
     "tags": ["ab", "été"],
-    "lines": [{"count": 1, "note": None}, {"count": 70, "note": "éé"}],
+    "lines": [LINE, {"count": 70, "note": "éé", "codes": ["A", "BC", "D"]}],
     "price": Decimal("12.35"),
 }
 
@@ -108,8 +112,10 @@ def judges(known: Contract) -> tuple[Judge, Judge]:
         ({"tags": ["ab", "AB"]}, 1),
         ({"tags": ["a", "ab", "A", "a"]}, 3),
         ({"lines": []}, 1),
-        ({"lines": [{"count": 1, "note": "long note"}]}, 1),
-        ({"lines": [{"count": 0, "note": None}, {"count": 9, "note": "fives"}]}, 2),
+        ({"lines": [LINE | {"note": "long note"}]}, 1),
+        ({"lines": [LINE | {"count": 0}, LINE | {"note": "fives"}]}, 2),
+        ({"lines": [LINE, LINE | {"codes": ["A", "b"]}]}, 1),
+        ({"lines": [LINE | {"codes": ["A"] * 4}, LINE | {"codes": ["A", "B", "c"]}, LINE]}, 1),
         ({"number": 1}, 1),
         ({"number": -1}, 2),
         ({"price": Decimal("0.01")}, 1),
@@ -144,7 +150,7 @@ def test_broken_collections() -> None:
 
 def test_a_collection_of_many_items_among_small_ones() -> None:
     pair = Pair(LINES)
-    long = RECORD | {"number": 9999, "lines": [{"count": n + 1, "note": None} for n in range(3000)]}
+    long = RECORD | {"number": 9999, "lines": [LINE | {"count": n + 1} for n in range(3000)]}
     values = [pair.value(long if row == 50 else RECORD) for row in range(120)]
     assert pair.same(values, [None] * 120, exact=False).doubtful == []
     assert pair.by_columns(Batch([None] * 120, values, [()] * 120)).doubtful == [50]
@@ -159,6 +165,23 @@ def texts_of(texts: list[str]) -> Text:
     column, bad = text_of(wire, wire.starts, wire.sizes, None)
     assert not bad
     return column
+
+
+def test_peak_memory_of_a_batch() -> None:
+    pair = Pair(LINES)
+    records = [RECORD | {"number": row + 2, "tags": ["ab", "tag"] if row % 2 else None} for row in range(5000)]
+    for known, values in (
+        (LINES, [pair.value(record) for record in records]),
+        (orders.orders_contract(), orders.wire(orders.orders_contract(), 5000)),
+    ):
+        judge, batch = judges(known)[0], Batch([None] * 5000, values, [()] * 5000)
+        judge.learn(orders.VALUE, known.value_schema_json)
+        assert len(judge.judge(batch).findings) <= 100
+        tracemalloc.start()
+        judge.judge(batch)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 20 * sum(map(len, values))
 
 
 TABLES = (
@@ -184,7 +207,22 @@ def test_patterns_by_tables(pattern: str) -> None:
     found, chance = compile_pattern(pattern), random.Random(pattern)
     assert found is not None
     letters = "abzABZ019-._ N/:@[`{~\x7f\x00é空"
-    texts = ["", "ORD-0123456789", "ABC-1234", "ABC-123456", "N1", "N12345", "123.45", "--x", "b", "ab", "A1Z"]
+    texts = [
+        "",
+        "ORD-0123456789",
+        "ABC-1234",
+        "ABC-123456",
+        "N1",
+        "N12345",
+        "123.45",
+        "--x",
+        "b",
+        "ab",
+        "A1Z",
+        "N1ÿ2",
+        "N12ÿ",
+        "ÿ",
+    ]
     texts += ["Abc_0123-01234567", *("z" * size for size in (7, 8, 9, 15, 16, 17, 62, 63, 64, 65, 200))]
     for text in list(texts):
         texts += [

@@ -16,12 +16,18 @@ from mesh.judge.columns.column import Real, Text, Whole
 from mesh.judge.columns.cursor import Cursor
 from mesh.judge.columns.layout import Layout
 from mesh.judge.columns.wire import Wire
+from tests.support.fuzzing import varint
 
 Schema = Any
 INT, LONG, TEXT, BYTES = "int", "long", "string", "bytes"
 ENUM = {"type": "enum", "name": "E", "symbols": ["A", "B", "C"]}
 FIXED = {"type": "fixed", "name": "F", "size": 3}
 NESTED = {"type": "record", "name": "N", "fields": [{"name": "x", "type": "int"}, {"name": "y", "type": "string"}]}
+
+INTS, TEXTS = {"type": "array", "items": "int"}, {"type": "array", "items": "string"}
+MAP = {"type": "map", "values": "int"}
+WIDE = ["null", "int", "string"]
+DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 2}
 
 SHEET: list[tuple[str, Schema, bytes]] = [
     ("empty", INT, b""),
@@ -73,6 +79,28 @@ SHEET: list[tuple[str, Schema, bytes]] = [
     ("nested cut", NESTED, b"\x02"),
     ("nested union", ["null", NESTED], b"\x02\x02\x04a"),
     ("everything high", NESTED, b"\xff" * 40),
+    ("block cut", INTS, b"\x06\x02\x02"),
+    ("block without an end", INTS, b"\x02\x02"),
+    ("block larger than the rest", INTS, varint(100) + b"\x02\x00"),
+    ("block of 2^62", INTS, varint(1 << 62) + b"\x02\x00"),
+    ("block of -2^63", INTS, varint(-(1 << 63)) + varint(1) + b"\x02"),
+    ("block count padded", INTS, b"\x82\x00\x02\x00"),
+    ("end of blocks padded", INTS, b"\x80\x00"),
+    ("sized block too short", INTS, b"\x03\x02\x02\x02\x00"),
+    ("sized block too long", INTS, b"\x03\x06\x02\x02\x00"),
+    ("sized block of negative size", INTS, b"\x01\x03\x02\x00"),
+    ("sized block that ends at the start of the batch", INTS, b"\x01\x09\x02\x00"),
+    ("item out of range", INTS, b"\x04\x02\x80\x80\x80\x80\x10\x00"),
+    ("second item is no text", TEXTS, b"\x04\x02a\x02\xff\x00"),
+    ("items behind the end", TEXTS, varint(2990) + varint(2985) + b"a" * 2985 + bytes(10)),
+    ("a key twice", MAP, b"\x04\x02a\x02\x02a\x04\x00"),
+    ("a key that is no text", MAP, b"\x02\x02\xff\x02\x00"),
+    ("wide union, index too large", WIDE, b"\x06"),
+    ("wide union, index negative", WIDE, b"\x01"),
+    ("wide union, index padded", WIDE, b"\x82\x00\x02"),
+    ("decimal of five digits", DECIMAL, b"\x04\x30\x39"),
+    ("decimal of five digits, negative", DECIMAL, b"\x04\xd8\xf0"),
+    ("decimal cut", DECIMAL, b"\x06\x01"),
 ]
 
 EXACT: list[tuple[str, Schema, Any]] = [
@@ -107,7 +135,7 @@ def read(found: Layout, bodies: list[bytes]) -> Cursor:
 def good(schema: Schema) -> Any:
     kind = schema if isinstance(schema, str) else schema[0] if isinstance(schema, list) else schema["type"]
     plain = {"int": 5, "long": 1 << 40, "string": "good", "bytes": b"g", "double": 1.5, "float": 1.5, "boolean": True}
-    whole = plain | {"null": None, "enum": "B", "fixed": b"abc", "record": {"x": 1, "y": "in"}}
+    whole = plain | {"null": None, "enum": "B", "fixed": b"abc", "record": {"x": 1, "y": "in"}, "array": [], "map": {}}
     return whole[kind]
 
 
@@ -167,6 +195,12 @@ def test_one_broken_text_among_long_ones() -> None:
         broken = body[:at] + b"\xff" + body[at + 1 :]
         clean = read(found, [*bodies[:row], broken, *bodies[row + 1 :]]).done()
         assert np.flatnonzero(~clean).tolist() == [row]
+
+
+def test_a_character_that_goes_on_in_the_next_record() -> None:
+    found, _ = layout("string")
+    bodies = [b"\x00\x02\xc3\x00", b"\x00\x02\xa9\x00", b"\x00\x04\xc3\xa9\x00"]
+    assert read(found, bodies).done().tolist() == [False, False, True]
 
 
 @pytest.mark.parametrize(
