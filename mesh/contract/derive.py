@@ -51,11 +51,18 @@ def derive_key(record: RecordName, key: Sequence[Field], problems: Problems) -> 
     return header | {"fields": [{"name": field.name, "type": deriving.plain(field, record.namespace)} for field in key]}
 
 
+def path_name(stem: str, path: str) -> str:
+    """The name of a nested type that is given none."""
+    steps = path.replace("[]", ".item").replace("{}", ".value").split(".")
+    return stem + "".join(word[:1].upper() + word[1:] for step in steps for word in step.split("_"))
+
+
 class _Deriving:
     """Derivation of one schema.
 
     Nested types are named by ``avroName``, else by their path below ``stem``, so that no two share a name by chance.
-    Those that share one on purpose are one type: it is defined where it comes first and named from then on.
+    Those that share one on purpose are one type: it is defined where it comes first and named from then on. To see
+    whether they are the same, they are derived with ``expand``: in full, without docs and aliases.
     """
 
     def __init__(self, stem: str, problems: Problems, *, expand: bool = False) -> None:
@@ -66,7 +73,7 @@ class _Deriving:
         """A field of a record, with the null branch, the doc, the aliases and the default its contract gives it."""
         plain = self.plain(field, namespace)
         entry: dict[str, Any] = {"name": field.name, "type": plain}
-        if field.description:
+        if field.description and not self._expand:
             entry["doc"] = field.description
         if "avroAliases" in field.custom:
             entry["aliases"] = field.custom["avroAliases"]
@@ -100,7 +107,7 @@ class _Deriving:
 
     def _named(self, field: Field, namespace: str) -> AvroSchema:
         own = str(field.custom.get("avroNamespace", namespace))
-        name = str(field.custom.get("avroName") or self._path_name(field))
+        name = str(field.custom.get("avroName") or path_name(self._stem, field.path))
         full = f"{own}.{name}".removeprefix(".")
         if self._expand or "avroName" not in field.custom:
             return self._definition(field, name, own)
@@ -115,8 +122,8 @@ class _Deriving:
     def _definition(self, field: Field, name: str, namespace: str) -> dict[str, Any]:
         kind, said = field.physical.base, field.custom
         schema: dict[str, Any] = {"type": kind, "name": name}
-        schema |= {"namespace": namespace} if "avroNamespace" in said else {}
-        schema |= {word: said[key] for key, word in _OF_NAMED.items() if key in said}
+        schema |= {"namespace": namespace} if "avroNamespace" in said or self._expand else {}
+        schema |= {word: said[key] for key, word in _OF_NAMED.items() if key in said and not self._expand}
         if kind == "record":
             if not field.fields:
                 self._problems.add(field.place, f"{field.path} is a record without properties")
@@ -131,10 +138,6 @@ class _Deriving:
         if inner.required or _says_null(plain):
             return plain
         return _nullable(plain, first=inner.custom.get("avroNull") != "last")
-
-    def _path_name(self, field: Field) -> str:
-        steps = field.path.replace("[]", ".item").replace("{}", ".value").split(".")
-        return self._stem + "".join(word[:1].upper() + word[1:] for step in steps for word in step.split("_"))
 
     def _symbols(self, field: Field) -> list[str]:
         symbols = field.custom.get("avroSymbols") or field.choices or _valid_values(field)

@@ -8,6 +8,7 @@ from mesh.cli.contract import export, readers
 from mesh.cli.contract.backtest import backtest
 from mesh.cli.contract.check import check
 from mesh.cli.contract.diff import diff
+from mesh.cli.contract.importing import import_
 from mesh.cli.contract.sample import sample
 from mesh.cli.contract.testing import test
 
@@ -15,6 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="Check contracts and export what is
 app.command()(backtest)
 app.command()(check)
 app.command()(diff)
+app.command("import")(import_)
 app.command()(sample)
 app.command()(test)
 app.add_typer(export.app, name="export")
