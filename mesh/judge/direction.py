@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from itertools import product
 from random import Random
 from typing import Any, Final, Protocol
 
@@ -13,6 +15,8 @@ from mesh.judge.rules import Clauses
 from mesh.judge.specimens import Specimens, parts
 
 RECORDS: Final = 3000
+# How often a value is one between which the clauses tell, and not any that is close.
+_NEAR: Final = 0.7
 
 
 class Sampler(Protocol):
@@ -23,12 +27,20 @@ class Sampler(Protocol):
 
 
 def specimens(old: Contract, new: Contract, before: Clause, after: Clause) -> Iterator[Mapping[str, object]]:
-    """Random records whose values lie around the constants of both clauses; the same ones each time."""
+    """Records whose values lie around the constants of both clauses: every combination where those are few enough,
+    then random ones, the same each time."""
+    used = sorted(_used(before) | _used(after))
     makers = [Specimens(each.value_schema, (before, after), Random(seed)) for seed, each in enumerate((old, new))]  # noqa: S311
+    draw = Random(2)  # noqa: S311  (no secret)
     fixed = makers[0].record() | makers[1].record()
+    notable = [makers[1].notable(name) for name in used]
+    if math.prod(map(len, notable)) <= RECORDS:
+        for values in product(*notable):
+            yield fixed | dict(zip(used, values, strict=True))
     for _ in range(RECORDS):
         varied = makers[1].record()
-        yield fixed | {name: varied[name] for name in _used(before) | _used(after) if name in varied}
+        near = {name: draw.choice(values) for name, values in zip(used, notable, strict=True)}
+        yield fixed | {name: near[name] if draw.random() < _NEAR else varied[name] for name in used}
 
 
 def sampled(sampler: Sampler = specimens) -> Decide:

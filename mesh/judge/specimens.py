@@ -51,6 +51,35 @@ class Specimens:
         value = self._value(self._shape)
         return value if isinstance(value, dict) else {}
 
+    def notable(self, field: str) -> list[Any]:
+        """The values of a field of the record between which the clauses may tell, as far as they are few."""
+        assert isinstance(self._shape, Record)  # noqa: S101  (the value of a product is a record by derivation)
+        shape = next(each.type for each in self._shape.fields if each.name == field)
+        found = self._notable(shape)
+        return [value for place, value in enumerate(found) if value not in found[:place]]
+
+    def _notable(self, shape: Shape) -> list[Any]:  # noqa: PLR0911  (one for each type)
+        match shape:
+            case Union():
+                return [value for branch in shape.branches for value in self._notable(branch)]
+            case Enum():
+                return list(shape.symbols)
+            case Primitive(kind="null"):
+                return [None]
+            case Primitive(kind="boolean"):
+                return [False, True]
+            case Primitive(kind="int" | "long"):
+                low, high = _RANGES[shape.kind]
+                return sorted({math.floor(each) + step for each in self._inside(low, high) for step in (-1, 0, 1)})
+            case Primitive(kind="float" | "double"):
+                return sorted({float(each) + step for each in self._numbers for step in (-1, 0, 1)})
+            case Primitive(kind="string"):
+                return [*self._texts, "", *(self._text() for _ in range(6))]
+        return [self._value(shape) for _ in range(6)]
+
+    def _inside(self, low: int, high: int) -> list[int | float | Decimal]:
+        return [each for each in self._numbers if low < each < high]
+
     def _value(self, shape: Shape) -> Any:  # noqa: PLR0911  (one for each type)
         match shape:
             case Union():

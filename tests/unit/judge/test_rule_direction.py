@@ -91,6 +91,12 @@ def test_without_a_record_that_tells_them_apart_nothing_is_claimed() -> None:
     assert (found.way, found.proof) == (Way.REWRITTEN, "")
 
 
+def test_what_only_one_combination_shows_is_found() -> None:
+    old = contract("message.x != -2")
+    new = contract("message.y >= 3.5 ? message.s in ['c'] : message.s in ['b']")
+    assert changed(old, new).way is Way.REWRITTEN
+
+
 @pytest.mark.parametrize(
     ("kind", "old", "new", "way"),
     [
