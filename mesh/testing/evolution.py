@@ -9,6 +9,7 @@ from typing import Final
 
 from mesh.contract import Contract
 from mesh.contract.compatibility import Mode, check
+from mesh.contract.diff import diff
 from mesh.errors import NotFound, UsageError
 
 _SECONDS: Final = 30
@@ -62,11 +63,13 @@ def _mode(contract: Contract) -> Mode:
 
 def steps_from(earlier: Contract, contract: Contract) -> list[str]:
     """Why one version may not follow the other; empty where it may."""
-    if earlier.product != contract.product or earlier.major != contract.major:
-        return []  # another topic: nobody reads both as one
-    found = [f"value: {each}" for each in check(_mode(contract), contract.value_schema, [earlier.value_schema])]
-    if earlier.key_schema != contract.key_schema:
-        found.append("the key differs: records of one key would be spread over partitions, make it a new major")
-    if earlier.version == contract.version and earlier.rule_set_digest != contract.rule_set_digest:
-        found.append(f"rules or schema differ, but both are version {contract.version}; raise the version")
-    return found
+    found = diff(earlier, contract)
+    told: list[str] = []
+    if earlier.topics == contract.topics:  # another topic is nobody's next version: nobody reads both as one
+        told += [f"{each}" for each in check(_mode(contract), contract.value_schema, [earlier.value_schema])]
+    if not found.sufficient:
+        told.append(
+            f"version {earlier.version} to {contract.version}, but the changes require a {found.required} step:"
+        )
+        told += [f"  {each.path or 'the document'}: {each.told}" for each in found.changes if each.step > found.made]
+    return told

@@ -56,8 +56,12 @@ class Golden:
         if broken == self.verdict or not (self.verdict or refused):
             return ""
         expected = ", ".join(sorted(self.verdict)) or ACCEPTED
-        told = [f"  {each.clause} at {each.path or 'the record'}: {each.reason}" for each in findings]
+        told = [f"  {each.clause} at {each.path or 'the record'}: {_why(each)}" for each in findings]
         return "\n".join([f"expected: {expected}", f"the contract says: {'' if told else ACCEPTED}".rstrip(), *told])
+
+
+def _why(finding: Finding) -> str:
+    return finding.reason if finding.correction is None else f"{finding.reason}; perhaps {finding.correction}"
 
 
 def samples_of(document: Path) -> Path:

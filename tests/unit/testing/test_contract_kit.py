@@ -102,7 +102,7 @@ def test_a_wrong_verdict_is_shown_with_what_the_contract_says_and_exit_3(write: 
         f"{folder / 'visas.samples.ndjson'}:1: golden: line 1: free of charge",
         "    expected: accepted",
         "    the contract says:",
-        "      fee.minimum at fee: -3 is below the minimum of 0",
+        "      fee.minimum at fee: -3 is below the minimum of 0; perhaps 0",
     ]
     assert result.stderr == "1 contract(s), 4 cases: 3 passed, 1 failed\n"
     (failure,) = ElementTree.parse(folder / "report.xml").getroot().iter("failure")  # noqa: S314  (ours)
@@ -180,7 +180,11 @@ def test_the_step_from_the_version_in_git_is_proved(write: Write) -> None:
     result = run(app, ["test", str(folder), "--against", "HEAD"])
     assert result.exit_code == 3
     assert "evolution: HEAD" in result.stdout
-    assert "visitor" in result.stdout
+    assert "visitor: the writer has no such field" in result.stdout
+    assert "version 1.2.0 to 1.2.0, but the changes require a major step:" in result.stdout
+    write(document("1.2.1", minimum=0))
+    tightened = run(app, ["test", str(folder), "--against", "HEAD"])
+    assert (tightened.exit_code, "fee" in tightened.stdout) == (3, True)
     missing = run(app, ["test", str(folder), "--against", "no-such-revision"])
     assert (missing.exit_code, "there is no file, folder or revision" in missing.stdout) == (3, True)
 

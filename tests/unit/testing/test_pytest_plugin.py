@@ -63,7 +63,7 @@ def test_a_failure_says_what_was_expected_and_what_the_contract_says_without_a_s
             "*visas.samples.ndjson:1: line 1",
             "expected: accepted",
             "the contract says:",
-            "  fee.minimum at fee: -7 is below the minimum of 0",
+            "  fee.minimum at fee: -7 is below the minimum of 0; perhaps 0",
         ]
     )
     result.stdout.no_fnmatch_line("*Traceback*")
