@@ -9,6 +9,7 @@ from mesh.contract.arguments import argument_of
 from mesh.contract.clauses import Clause, ClauseKind, Rules, SetRule
 from mesh.contract.document import Place, Problems
 from mesh.contract.expression import Expression
+from mesh.contract.expression_phrases import never_in
 from mesh.contract.fields import Field, custom, custom_place
 from mesh.errors import ContractInvalid
 from mesh.types import Reaction
@@ -28,6 +29,7 @@ _OPTIONS = {
 }
 # Said by the standard about the text form or the schema, not about single values.
 _NOT_CLAUSES = frozenset({"format", "timezone", "defaultTimezone"})
+_SINGLE = ("invalidValues", "nullValues", "missingValues")
 _PAIRS = (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems"))
 
 
@@ -118,9 +120,7 @@ class _Reading:
             return
         if kind == "custom" and item["engine"] == "cel":
             self._cel(field, item, place)
-        elif (
-            kind == "library" and metric in ("invalidValues", "nullValues", "missingValues") and item.get("mustBe") == 0
-        ):
+        elif kind == "library" and metric in _SINGLE and _none_at_all(item):
             self._library(field, item, place)
         else:
             self._set_rule(field, item, place)
@@ -144,12 +144,18 @@ class _Reading:
         self, field: Field, item: Mapping[str, Any], reaction: Reaction, place: Place
     ) -> Iterator[Clause]:
         arguments, given = item.get("arguments", {}), item.get("id")
-        if item["metric"] == "nullValues" or (
-            item["metric"] == "missingValues" and arguments.get("missingValues") == [None]
-        ):
+        missing = arguments.get("missingValues")
+        if item["metric"] == "nullValues" or (item["metric"] == "missingValues" and missing == [None]):
             yield _required(field, given or f"{field.path}.required", reaction, _told(item))
             return
-        if item["metric"] == "missingValues" or not {"validValues", "pattern"} & set(arguments):
+        if item["metric"] == "missingValues" and isinstance(missing, list) and missing:
+            yield from self._missing(field, missing, item, reaction, place)
+            return
+        if not {"validValues", "pattern"} & set(arguments):
+            if item["metric"] == "missingValues":
+                told = "missingValues needs the argument missingValues, a list: arguments: {missingValues: ['', null]}"
+                self._problems.add(place, told)
+                return
             self._problems.add(
                 place, f"{item['metric']} needs arguments validValues or pattern; say anything else as a cel rule"
             )
@@ -166,6 +172,18 @@ class _Reading:
                 or f"{field.path} {'is one of' if kind is ClauseKind.VALUES else 'matches'} {_listed(value)}"
             )
             yield Clause(given or f"{field.path}.{kind}", field.path, kind, argument, reaction, told)
+
+    def _missing(
+        self, field: Field, missing: list[Any], item: Mapping[str, Any], reaction: Reaction, place: Place
+    ) -> Iterator[Clause]:
+        """None of the values that stand for a missing one is there, as a rule; null among them makes it required."""
+        name = item.get("id") or f"{field.path}.missingValues"
+        if None in missing and not field.required:
+            yield _required(field, f"{field.path}.required", reaction)
+        source = never_in(field.path, [value for value in missing if value is not None])
+        expression = self._expression(source, (*place, "arguments", "missingValues"))
+        told = _told(item) or f"{field.path} is none of {_listed(missing)}"
+        yield Clause(name, field.path, ClauseKind.CEL, source, reaction, told, expression)
 
     def _cel(self, field: Field | None, item: Mapping[str, Any], place: Place) -> None:
         implementation = item["implementation"]
@@ -212,6 +230,16 @@ class _Reading:
             return False
         self.places[name] = place
         return True
+
+
+def _none_at_all(item: Mapping[str, Any]) -> bool:
+    """Whether not one record may be so: then it is a rule about single records."""
+    few = item.get("mustBeLessThan")
+    return (
+        item.get("mustBe") == 0
+        or item.get("mustBeLessOrEqualTo") == 0
+        or (few is not None and 0 < few <= 1 and item.get("unit", "rows") == "rows")
+    )
 
 
 def _listing(field: Field) -> bool:

@@ -116,6 +116,25 @@ def test_valid_values_patterns_and_null_values_hold_per_record(bench: Workbench)
     assert found["x.values"].description == "a or b"
 
 
+def test_values_that_stand_for_missing_ones_are_a_rule(bench: Workbench) -> None:
+    item = library("missingValues", arguments={"missingValues": ["", "n/a 'x'", None]})
+    found = clauses(bench, field("string", "string", quality=[item]))
+    assert [(clause.id, clause.kind.value) for clause in found.values()] == [
+        ("x.required", "required"),
+        ("x.missingValues", "cel"),
+    ]
+    rule = found["x.missingValues"].expression
+    assert rule is not None
+    schema = {"type": "record", "name": "R", "fields": [{"name": "x", "type": ["null", "string"]}]}
+    assert [rule.compile(schema)({"x": value}) for value in ("a", "", "n/a 'x'", None)] == [True, False, False, True]
+
+
+@pytest.mark.parametrize("threshold", [{"mustBeLessOrEqualTo": 0}, {"mustBeLessThan": 1}, {"mustBe": 0}])
+def test_none_at_all_is_said_in_several_ways(bench: Workbench, threshold: dict[str, Any]) -> None:
+    item = {"metric": "nullValues", **threshold}
+    assert list(clauses(bench, field("string", "string", quality=[item]))) == ["x.required"]
+
+
 def test_values_take_the_type_of_the_field(bench: Workbench) -> None:
     item = library("invalidValues", arguments={"validValues": [1, 2.5]})
     assert clauses(bench, field("number", "double", quality=[item]))["x.values"].argument == (1.0, 2.5)
@@ -129,7 +148,8 @@ def test_values_take_the_type_of_the_field(bench: Workbench) -> None:
         (library("invalidValues"), "needs arguments validValues or pattern"),
         (library("invalidValues", arguments={"validValues": []}), "validValues needs a list of values"),
         (library("invalidValues", arguments={"validValues": ["a"], "pattern": "a"}), "are two rules"),
-        (library("missingValues", arguments={"missingValues": ["", None]}), "say anything else as a cel rule"),
+        (library("missingValues"), "missingValues needs the argument missingValues, a list"),
+        (library("missingValues", arguments={"missingValues": [-1]}), "a string is never in a list of int"),
     ],
 )
 def test_library_items_that_say_nothing_are_refused(bench: Workbench, item: dict[str, Any], told: str) -> None:
@@ -141,6 +161,7 @@ def test_rules_over_sets_never_gate(bench: Workbench) -> None:
     quality = [
         {"id": "few", "metric": "invalidValues", "arguments": {"pattern": "a"}, "mustBeLessThan": 5, "unit": "percent"},
         {"metric": "duplicateValues", "mustBe": 0},
+        {"id": "scarce", "metric": "nullValues", "mustBeLessThan": 1, "unit": "percent"},
         {"id": "fresh", "type": "sql", "query": "select 1", "mustBe": 1},
         {"type": "text", "description": "be nice"},
     ]
@@ -154,6 +175,7 @@ def test_rules_over_sets_never_gate(bench: Workbench) -> None:
         ("x.unique", "x", "unique"),
         ("few", "x", "invalidValues"),
         ("x.duplicateValues", "x", "duplicateValues"),
+        ("scarce", "x", "nullValues"),
         ("fresh", "x", "sql"),
         ("rowCount", "", "rowCount"),
     ]
