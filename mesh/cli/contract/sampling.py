@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mesh.contract.infer import Topic
-from mesh.errors import MalformedBody, MeshError, NotFound, SettingsError, UsageError
+from mesh.errors import ContractInvalid, MalformedBody, NotFound, SettingsError, UsageError
 from mesh.judge import RowCodec
 from mesh.judge.frame import fault, unframe
 from mesh.kafka import Admin, Connection, LogReader, Message
@@ -93,7 +93,7 @@ class _Sample:
         try:
             record, schema = self._value(value)
             found, self.key = (None, self.key) if key is None else self._decoded(key)
-        except (MeshError, ValueError):
+        except (ContractInvalid, MalformedBody, NotFound, ValueError, RecursionError):
             self.skipped += 1
             return
         if schema is None and self.schema is not None:
