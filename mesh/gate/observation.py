@@ -11,7 +11,7 @@ from typing import Any, cast
 from mesh.gate.product import GatedProduct
 from mesh.judge import Batch
 from mesh.kafka import AbortRequired
-from mesh.lineage import OffsetSet, PartitionChain, PartitionTransaction, RecordDigest, SchemaSeen, Span
+from mesh.lineage import OffsetSet, PartitionChain, PartitionTransaction, RecordDigest, SchemaSeen, Settlement, Span
 from mesh.types import Headers
 
 ORIGIN_HEADER = "mesh-origin"
@@ -65,6 +65,9 @@ class Observation:
     delivered: list[int] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)
     stubs: list[int] = field(default_factory=list)
+    released: list[int] = field(default_factory=list)
+    settlements: list[Settlement] = field(default_factory=list)
+    commands_next: int | None = None
     origins: list[bytes | None] = field(default_factory=list)
     schemas: set[SchemaSeen] = field(default_factory=set)
     clauses: Counter[str] = field(default_factory=Counter)
@@ -99,6 +102,7 @@ class Observation:
             ingress_to=self.ingress_to,
             delivered=OffsetSet.of(self.delivered),
             refused=OffsetSet.of(self.refused),
+            released=OffsetSet.of(self.released),
             stubs=OffsetSet.of(self.stubs),
             public=self.public.span(topics.public),
             quarantine=self.quarantine.span(topics.quarantine),
@@ -111,6 +115,8 @@ class Observation:
             basis=self.product.basis,
             gate=gate,
             created_at=created_at,
+            settlements=tuple(self.settlements),
+            commands_next=self.commands_next,
         )
 
 

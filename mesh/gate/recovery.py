@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mesh.errors import DeadlineExceeded, NotFound
 from mesh.gate.product import GatedProduct
@@ -62,7 +62,8 @@ class Recovery:
         names = {
             name for each in products for name in (each.topics.ingress, each.topics.public, each.topics.quarantine)
         }
-        states = self._admin.topics(names)
+        # Without commands nothing of what is read is at stake.
+        states = self._admin.topics(names | {each.topics.commands for each in products})
         for name in names - states.keys():
             raise NotFound("topic", name, "apply its contract (mesh apply)")
         return states
@@ -99,7 +100,8 @@ class Recovery:
                 product.name, cluster, partition.partition, topics, beginning if committed is None else committed
             )
             return Recovered(chain, expired=committed is not None and committed < beginning)
-        chain = self._continued(PartitionChain.resume(*last), topics, committed, beginning)
+        chain = _commanded(PartitionChain.resume(*last), topics)
+        chain = self._continued(chain, topics, committed, beginning)
         return Recovered(chain, expired=chain.ingress_next < beginning)
 
     def _continued(
@@ -114,13 +116,14 @@ class Recovery:
             return chain.new_epoch(topics, start)
         return chain
 
-    def _last_manifest(self, partition: TopicPartition) -> tuple[Manifest, bytes] | None:
+    def _last_manifest(self, partition: TopicPartition) -> tuple[Manifest, bytes, int] | None:
         low, end = self._reader.bounds(partition)
         span = _TAIL
         while end > low:
-            payloads = [record.value() for record in self._reader.read(partition, end - span, end)]
-            if payloads and payloads[-1] is not None:
-                return decode_manifest(payloads[-1]), payloads[-1]
+            records = [(record.value(), record.offset()) for record in self._reader.read(partition, end - span, end)]
+            payload, at = records[-1] if records else (None, 0)
+            if payload is not None:
+                return decode_manifest(payload), payload, at
             if end - span <= low:
                 return None
             span *= 4
@@ -133,4 +136,14 @@ def _ids(product: GatedProduct, states: Mapping[str, TopicState]) -> TopicIds:
         ingress=states[topics.ingress].topic_id,
         public=states[topics.public].topic_id,
         quarantine=states[topics.quarantine].topic_id,
+        commands=states[topics.commands].topic_id if topics.commands in states else None,
     )
+
+
+def _commanded(chain: PartitionChain, topics: TopicIds) -> PartitionChain:
+    """The chain with the commands topic there is now; a new one begins at its beginning, and nothing else changes."""
+    former = chain.topics.commands
+    if former == topics.commands:
+        return chain
+    start = chain.commands_next if former is None else 0
+    return replace(chain, topics=replace(chain.topics, commands=topics.commands), commands_next=start)

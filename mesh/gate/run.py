@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mesh.gate.commands import CommandFeed
 from mesh.gate.ports import ContractSource, SchemaSource
 from mesh.gate.recovery import Recovery
+from mesh.gate.settling import Settler
 from mesh.gate.step import GateStep
-from mesh.kafka import Admin, Connection, LogReader, LoopSettings, TransactionalLoop
+from mesh.kafka import Admin, Connection, LogReader, LoopSettings, SideInput, TransactionalLoop
 
 # No domain may use this prefix: a domain that could take a gate's transactional id would fence the gate.
 PREFIX = "_mesh.gate"
@@ -53,10 +55,15 @@ def run_gate(
 ) -> None:
     """Gate every applied product until ``stopping()``; see TransactionalLoop.run for what it raises."""
     with Admin(connection) as admin, LogReader(connection) as reader:
-        step = GateStep(identity.transactional_id, contracts, registry, Recovery(admin, reader), WallClock())
+        clock, feed = WallClock(), CommandFeed(lambda: SideInput(connection))
+        settler = Settler(feed, reader, clock)
+        step = GateStep(identity.transactional_id, contracts, registry, Recovery(admin, reader), settler, clock)
         settings = LoopSettings(connection, identity.group, identity.transactional_id)
         loop = TransactionalLoop(settings, step)
         # What start-up made stays; without this the collector walks it again and again while records pass.
         gc.collect()
         gc.freeze()
-        loop.run(stopping)
+        try:
+            loop.run(stopping)
+        finally:
+            feed.close()

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from mesh.errors import NotFound, RegistryUnreachable
-from mesh.gate.observation import Observation
+from mesh.gate.observation import Deliveries, Observation
 from mesh.gate.ports import ContractSource, SchemaSource
 from mesh.gate.product import GatedProduct
 from mesh.gate.recovery import Recovered, Recovery
 from mesh.gate.routing import Routing
+from mesh.gate.settling import Prepared, Settler
 from mesh.judge import Batch
 from mesh.kafka import Message, Run, Transaction
-from mesh.lineage import PartitionChain, encode_manifest
+from mesh.lineage import Manifest, PartitionChain, encode_manifest
 from mesh.types import Clock, Finding, TopicPartition
 
 logger = logging.getLogger(__name__)
@@ -26,15 +27,21 @@ class GateStep:
     """Serves every applied product. One instance per gate process; ``identity`` is its transactional id."""
 
     def __init__(
-        self, identity: str, contracts: ContractSource, registry: SchemaSource, recovery: Recovery, clock: Clock
+        self,
+        identity: str,
+        contracts: ContractSource,
+        registry: SchemaSource,
+        recovery: Recovery,
+        settler: Settler,
+        clock: Clock,
     ) -> None:
         self._identity, self._contracts, self._registry = identity, contracts, registry
-        self._recovery, self._clock = recovery, clock
+        self._recovery, self._settler, self._clock = recovery, settler, clock
         self._products: dict[str, GatedProduct] = {}
         self._applied: dict[str, GatedProduct] = {}
         self._chains: dict[TopicPartition, PartitionChain] = {}
         self._open: dict[TopicPartition, Observation] = {}
-        self._next: dict[TopicPartition, tuple[PartitionChain, bytes]] = {}
+        self._next: dict[TopicPartition, tuple[Manifest, bytes, Deliveries]] = {}
         self._unforwardable: dict[TopicPartition, set[int]] = {}
         self._missing: dict[str, float] = {}
 
@@ -69,6 +76,7 @@ class GateStep:
                 continue
             self._chains[partition] = recovered.chain
             starts[partition] = recovered.chain.ingress_next
+        self._settler.follow({partition: self._chains[partition] for partition in starts}, self._products)
         return starts
 
     def _recovered(
@@ -104,6 +112,24 @@ class GateStep:
         for partition in partitions:
             self._chains.pop(partition, None)
             self._unforwardable.pop(partition, None)
+        self._settler.release(partitions)
+
+    def attend(self, begin: Callable[[TopicPartition], Transaction], ready: Callable[[TopicPartition], bool]) -> None:
+        """Settle the operators' commands; they come before the records of a transaction, whose offsets are higher."""
+        prepared = [
+            (partition, done)
+            for partition, messages in self._settler.due(lambda tp: ready(tp) and tp in self._chains)
+            if (done := self._prepared(partition, messages))
+        ]
+        for partition, each in prepared:
+            observation = self._observation(each.product, partition)
+            self._settler.write(each, begin(partition), partition, observation)
+
+    def _prepared(self, partition: TopicPartition, messages: Sequence[Message]) -> Prepared | None:
+        product = self._products.get(partition.topic)
+        if product is None:
+            return None
+        return self._settler.prepare(product, partition, self._chains[partition], messages)
 
     def process(self, transaction: Transaction, partition: TopicPartition, records: Sequence[Message]) -> int:
         """Judge and route; gives 0 when a schema is unknown and the registry cannot be asked."""
@@ -150,15 +176,17 @@ class GateStep:
             manifest = observation.chain.extend(observation.transaction(self._identity, created_at))
             payload = encode_manifest(manifest, observation.product.manifest_schema_id())
             topic = observation.product.topics.lineage
-            transaction.produce(topic, partition.partition, None, payload)
-            self._next[partition] = PartitionChain.resume(manifest, payload), payload
+            place = Deliveries(1)
+            transaction.produce(topic, partition.partition, None, payload, report=place.report)
+            self._next[partition] = manifest, payload, place
 
     def settled(self, transaction: Transaction, *, committed: bool) -> None:
         """Adopt the new chains if the transaction committed; otherwise nothing has happened."""
         if committed:
-            for partition, (chain, _) in self._next.items():
-                self._chains[partition] = chain
+            for partition, (manifest, payload, place) in self._next.items():
+                self._chains[partition] = PartitionChain.resume(manifest, payload, place.first)
                 self._unforwardable.pop(partition, None)
+        self._settler.ended(committed=committed)
         self._open.clear()
         self._next.clear()
         self._products = dict(self._applied)

@@ -89,11 +89,12 @@ class Isolation:
         """Make the intake read what is to be read now, and nothing else."""
         self._stale = False
         partitions = list(held)
-        wanted = [tp for tp in partitions if self._wanted(tp.topic)]
-        self._intake.pause([tp for tp in partitions if not self._wanted(tp.topic)])
+        wanted = [tp for tp in partitions if self.wants(tp.topic)]
+        self._intake.pause([tp for tp in partitions if not self.wants(tp.topic)])
         self._intake.resume(wanted)
 
-    def _wanted(self, topic: str) -> bool:
+    def wants(self, topic: str) -> bool:
+        """Whether this input is to be worked on now."""
         if self._suspects:
             return topic == self._suspects[0]
         return topic not in self._paused

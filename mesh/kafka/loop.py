@@ -51,6 +51,8 @@ class Transaction:
     positions: dict[TopicPartition, int] = field(default_factory=dict)
     topics: set[str] = field(default_factory=set)
     """The inputs it has begun to handle, also those whose records made it fail."""
+    beside: dict[TopicPartition, int] = field(default_factory=dict)
+    """The next offsets of partitions that the step reads itself; committed with the rest."""
     records: int = 0
 
     def produce(
@@ -93,6 +95,13 @@ class Step(Protocol):
 
     def release(self, partitions: Collection[TopicPartition]) -> None:
         """These partitions belong to somebody else now."""
+
+    def attend(self, begin: Callable[[TopicPartition], Transaction], ready: Callable[[TopicPartition], bool]) -> None:
+        """Before the first record of a transaction: do what has to be done of the step's own accord.
+
+        ``begin`` opens the transaction for a partition it is about, which must be ``ready``: held, and neither parked
+        nor paused.
+        """
 
     def process(self, transaction: Transaction, partition: TopicPartition, records: Sequence[Message]) -> int:
         """Handle the next records of one partition; gives how many of them were handled.
@@ -180,6 +189,8 @@ class TransactionalLoop:
             self._intake.subscribe(inputs)
 
     def _work(self, taken: Taken) -> None:
+        if self._transaction is None:
+            self._step.attend(self._begin, self._ready)
         for partition, records in taken.records.items():
             if partition in self._positions:
                 self._process(partition, records)
@@ -233,6 +244,16 @@ class TransactionalLoop:
         self._transaction.topics.add(partition.topic)
         return self._transaction
 
+    def _begin(self, partition: TopicPartition) -> Transaction:
+        """As for a record; the partition's own offset goes along, which ties the transaction to its owner."""
+        transaction = self._open(partition)
+        transaction.positions.setdefault(partition, self._positions[partition])
+        return transaction
+
+    def _ready(self, partition: TopicPartition) -> bool:
+        held = partition in self._positions and partition not in self._parked
+        return held and self._isolation.wants(partition.topic)
+
     def _due(self, *, idle: bool) -> bool:
         """By size, by time, and when nothing is coming; a dear commit (many partitions) makes the next one later."""
         transaction = self._transaction
@@ -255,7 +276,7 @@ class TransactionalLoop:
         # The broker would take offsets of partitions that belong to another member by now, even backwards.
         if any(partition not in self._positions for partition in transaction.positions):
             raise AbortRequired("commit", "_LOST", "a partition of the transaction is no longer assigned")
-        self._producer.send_offsets(transaction.positions, self._intake.group_metadata())
+        self._producer.send_offsets(transaction.positions | transaction.beside, self._intake.group_metadata())
         self._producer.commit()
         self._transaction = None
         self._positions |= transaction.positions

@@ -129,8 +129,7 @@ def test_records_are_chosen_by_what_is_known_of_them(
 def test_one_record_is_shown_whole_with_whom_to_ask(run: Run, contract: Contract) -> None:
     done = run("show", f"{contract.topics.quarantine}/0/1")
     assert done.exit_code == 0, done.stderr
-    facts = [tuple(line.split("\t")) for line in done.stdout.splitlines()]
-    told = dict(facts)
+    told = dict(line.split("\t", 1) for line in done.stdout.splitlines())
     assert told["finding"].startswith("speed-possible at speed: ")
     assert json.loads(told["value"]) == {"station": "JFK", "speed": 401.0, "pilot": "(classified)"}
     assert told["came from"].startswith(f"{contract.topics.ingress}/0/2, arrived 20")

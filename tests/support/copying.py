@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -30,6 +30,9 @@ class CopyStep:
 
     def release(self, partitions: Collection[TopicPartition]) -> None:
         """Nothing is remembered."""
+
+    def attend(self, begin: Callable[[TopicPartition], Transaction], ready: Callable[[TopicPartition], bool]) -> None:
+        """Nothing is to be done but copying."""
 
     def process(self, transaction: Transaction, partition: TopicPartition, records: Sequence[Message]) -> int:
         for record in records:

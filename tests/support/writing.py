@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from mesh.contract import Contract
 from mesh.judge.frame import frame
@@ -28,6 +29,12 @@ class Framing:
     def value(self, station: str, speed: float, schema_id: SchemaId | None = None, **extra: object) -> bytes:
         body = self._value.encode({"station": station, "speed": speed, **extra})
         return frame(self.value_id if schema_id is None else schema_id, body)
+
+    def decoded(self, payload: bytes) -> dict[str, Any]:
+        """The record of a payload."""
+        record = self._value.decode(payload[5:])
+        assert isinstance(record, dict)
+        return record
 
     def many(self, begin: int, end: int) -> Iterable[tuple[bytes, bytes, int]]:
         """Keys, values and numbers; every tenth breaks the speed limit."""

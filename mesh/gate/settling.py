@@ -1,0 +1,220 @@
+"""Settling commands: replayed records judged again and written, discarded ones closed, all of it told and audited."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mesh.access import AUDIT
+from mesh.errors import MeshError
+from mesh.gate.commands import CommandFeed
+from mesh.gate.observation import Observation
+from mesh.gate.orders import Clerk, Orders, Replay, Settled
+from mesh.gate.product import GatedProduct
+from mesh.judge import Batch, Verdicts
+from mesh.judge.frame import fault, schema_id
+from mesh.kafka import LogReader, Message, Transaction
+from mesh.lineage import (
+    VERDICT_HEADER,
+    PartitionChain,
+    Result,
+    Settlement,
+    VerdictHeader,
+    encode_verdict_header,
+)
+from mesh.types import Clock, Finding, SchemaId, TopicPartition
+
+logger = logging.getLogger(__name__)
+
+# What is away (a registry, a broker that fails over) is asked again soon, what is broken seldom.
+_REST_SECONDS: Final = 1.0
+_LONG_REST_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The commands of one partition, read and judged, but not yet written."""
+
+    product: GatedProduct
+    clerk: Clerk
+    orders: Orders
+    verdicts: Verdicts
+
+
+class Settler:
+    """Serves the commands of the partitions a gate owns. Partitions are named by their ingress."""
+
+    def __init__(self, feed: CommandFeed, reader: LogReader, clock: Clock) -> None:
+        self._feed, self._reader, self._clock = feed, reader, clock
+        self._settled: dict[TopicPartition, Settled] = {}
+        self._open: dict[TopicPartition, Orders] = {}
+        self._told: dict[TopicPartition, list[Settlement]] = {}
+        self._resting: dict[TopicPartition, float] = {}
+
+    def follow(self, chains: Mapping[TopicPartition, PartitionChain], products: Mapping[str, GatedProduct]) -> None:
+        """Take up the commands of partitions whose chains were read from the lineage topic."""
+        self._forget(chains)
+        served = {tp: chain for tp, chain in chains.items() if chain.topics.commands is not None}
+        self._feed.follow(
+            {
+                TopicPartition(products[tp.topic].topics.commands, tp.partition): chain.commands_next
+                for tp, chain in served.items()
+            }
+        )
+
+    def release(self, partitions: Collection[TopicPartition]) -> None:
+        """Their next owner settles what is left."""
+        self._forget(partitions)
+        self._feed.leave([_commands(partition) for partition in partitions])
+
+    def _forget(self, partitions: Collection[TopicPartition]) -> None:
+        for partition in partitions:
+            self._settled.pop(partition, None)
+            self._resting.pop(partition, None)
+
+    def due(self, free: Callable[[TopicPartition], bool]) -> list[tuple[TopicPartition, list[Message]]]:
+        """The partitions with commands to settle now, among those that are ``free``."""
+        found = [(_ingress(commands), messages) for commands, messages in self._feed.waiting()]
+        now = self._clock.monotonic()
+        return [
+            (partition, messages)
+            for partition, messages in found
+            if free(partition) and self._resting.get(partition, now) <= now
+        ]
+
+    def prepare(
+        self, product: GatedProduct, partition: TopicPartition, chain: PartitionChain, messages: Sequence[Message]
+    ) -> Prepared | None:
+        """Read what commands are about and judge it by the contract in force; None when that has to wait."""
+        clerk = Clerk(product, partition.partition, self._reader)
+        try:
+            if partition not in self._settled:
+                lineage = TopicPartition(product.topics.lineage, partition.partition)
+                self._settled[partition] = Settled.read(self._reader, lineage, chain)
+            orders = clerk.orders(messages, chain, self._settled[partition])
+            batch = _batch(orders.replays)
+            product.learn(batch)
+        except MeshError as error:
+            # Whatever it is, it must not stop the records: the commands wait, and so do the people behind them.
+            seconds = _REST_SECONDS if error.retriable else _LONG_REST_SECONDS
+            logger.warning("commands of %s wait %g s: %s", partition, seconds, error)
+            self._resting[partition] = self._clock.monotonic() + seconds
+            return None
+        return Prepared(product, clerk, orders, product.judge.judge(batch))
+
+    def write(
+        self, prepared: Prepared, transaction: Transaction, partition: TopicPartition, observation: Observation
+    ) -> None:
+        """Put the outcome into the transaction, which must not have touched the partition before."""
+        orders, verdicts = prepared.orders, prepared.verdicts
+        settlements = list(orders.settlements)
+        releasing = _Releasing(transaction, partition.partition, observation)
+        for row, replay in enumerate(orders.replays):
+            findings = verdicts.findings.get(row, ())
+            refused = verdicts.refused(row)
+            releasing.write(replay, findings, refused=refused)
+            settlements.append(prepared.clerk.settlement(replay, Result.REFUSED if refused else Result.PASSED))
+        passed = [time for row, time in enumerate(verdicts.event_times) if not verdicts.refused(row)]
+        observation.happened([time for time in passed if time is not None])
+        observation.schemas |= prepared.product.seen(_batch(orders.replays))
+        observation.settlements += sorted(settlements, key=lambda settlement: settlement.command)
+        observation.commands_next = orders.next
+        transaction.beside[_commands(partition)] = orders.next
+        transaction.records += orders.count
+        self._audit(transaction, prepared, partition, observation.settlements)
+        self._open[partition], self._told[partition] = orders, settlements
+
+    def _audit(
+        self,
+        transaction: Transaction,
+        prepared: Prepared,
+        partition: TopicPartition,
+        settlements: Collection[Settlement],
+    ) -> None:
+        topics, number = prepared.product.topics, partition.partition
+        for settlement in settlements:
+            content = {
+                "event": "quarantine",
+                "actor": settlement.actor,
+                "at": int(self._clock.now() * 1000),
+                "product": prepared.product.name,
+                "record": f"{topics.quarantine}/{number}/{settlement.quarantined}",
+                "command": f"{topics.commands}/{number}/{settlement.command}",
+                "result": str(settlement.result),
+                "reason": settlement.reason,
+                "patch": settlement.patch,
+            }
+            value = json.dumps(content, ensure_ascii=False, sort_keys=True).encode(errors="replace")
+            transaction.produce(AUDIT, 0, settlement.actor.encode(errors="replace"), value)
+
+    def ended(self, *, committed: bool) -> None:
+        """The transaction has ended: its commands are done with, or come again."""
+        if committed:
+            for partition, orders in self._open.items():
+                self._feed.settled(_commands(partition), orders.count)
+                for settlement in self._told[partition]:
+                    self._settled.setdefault(partition, Settled()).add(settlement)
+        self._open.clear()
+        self._told.clear()
+
+
+@dataclass(slots=True)
+class _Releasing:
+    """Writes replayed records of one partition within one attempt."""
+
+    transaction: Transaction
+    partition: int
+    observation: Observation
+
+    def write(self, replay: Replay, findings: tuple[Finding, ...], *, refused: bool) -> None:
+        observation, record = self.observation, replay.record
+        observation.released.append(replay.ingress)
+        observation.clauses.update({finding.clause for finding in findings})
+        if refused:
+            observation.refused.append(replay.ingress)
+            observation.quarantine.count += 1
+            headers = [*record.headers, (VERDICT_HEADER, self._verdict(replay, findings))]
+            topic, report = observation.product.topics.quarantine, observation.quarantine.report
+        else:
+            observation.public.count += 1
+            headers = list(record.headers)
+            topic, report = observation.product.topics.public, observation.public.report
+            observation.written.add(record.key, replay.value, headers)
+        self.transaction.produce(
+            topic, self.partition, record.key, replay.value, headers or None, record.arrived, report
+        )
+
+    def _verdict(self, replay: Replay, findings: tuple[Finding, ...]) -> bytes:
+        former, product = replay.record.verdict, self.observation.product
+        verdict = VerdictHeader(
+            product=product.name,
+            coordinate=former.coordinate,
+            findings=findings,
+            basis=product.basis,
+            schema_id=_written_with(replay.value),
+            attempt=former.attempt + 1,
+        )
+        return encode_verdict_header(verdict)
+
+
+def _written_with(value: bytes | None) -> SchemaId | None:
+    return schema_id(value) if value is not None and fault(value) is None else None
+
+
+def _batch(replays: Collection[Replay]) -> Batch:
+    return Batch(
+        [replay.record.key for replay in replays],
+        [replay.value for replay in replays],
+        [replay.record.headers for replay in replays],
+    )
+
+
+def _commands(ingress: TopicPartition) -> TopicPartition:
+    return TopicPartition(ingress.topic.removesuffix(".ingress") + ".commands", ingress.partition)
+
+
+def _ingress(commands: TopicPartition) -> TopicPartition:
+    return TopicPartition(commands.topic.removesuffix(".commands") + ".ingress", commands.partition)
