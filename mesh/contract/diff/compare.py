@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mesh.contract.compatibility import Reader
 from mesh.contract.contract import Contract
@@ -24,7 +25,15 @@ def diff(
     """
     pair = Pair(old, new)
     found = [*schema_changes(pair, readers), *rule_changes(pair, decide), *term_changes(pair), *word_changes(pair)]
-    return Diff(old, new, tuple(sorted(found, key=_order)))
+    return Diff(old, new, tuple(sorted((_affecting(each, old) for each in found), key=_order)))
+
+
+def _affecting(change: Change, old: Contract) -> Change:
+    """The change with everybody who may read the product, where it breaks subscribers and nobody was named."""
+    if change.affects or Effect.BREAKS_SUBSCRIBERS not in change.effects:
+        return change
+    holders = (name for role in old.roles if role.access == "read" for name in role.principals)
+    return replace(change, affects=tuple(dict.fromkeys(holders)))
 
 
 def _order(change: Change) -> tuple[bool, bool, str, str, str]:

@@ -225,6 +225,14 @@ def test_a_symbol_added_is_backward_and_not_forward() -> None:
     assert [each.rule for each in check("FORWARD", enum("a", "b"), [enum("a")])] == ["enum_symbols_missing"]
 
 
+def test_the_history_of_an_enum_counts_whole_where_the_mode_is_transitive() -> None:
+    history = [enum("a", "b"), enum("a"), enum("a", "c")]
+    assert [each.against for each in check("BACKWARD_TRANSITIVE", enum("a", "c"), history)] == [0]
+    assert check("BACKWARD", enum("a", "c"), history) == ()
+    assert check("BACKWARD_TRANSITIVE", enum("a", "b", "c"), history) == ()
+    assert check("BACKWARD_TRANSITIVE", enum("a", default="a"), history) == ()
+
+
 def test_what_is_not_avro_is_refused() -> None:
     with pytest.raises(ContractInvalid, match="strnig"):
         compare("strnig", "string")

@@ -248,6 +248,21 @@ def test_a_contract_differs_from_itself_in_nothing() -> None:
     assert found.sufficient
 
 
+@pytest.mark.parametrize("edit", [each.values[0] for each in GOLDEN], ids=[each.id for each in GOLDEN])
+def test_no_change_is_seen_where_none_is(edit: Edit) -> None:
+    assert between(lambda source: None, edit).changes == ()
+
+
+def test_a_change_that_breaks_subscribers_names_those_who_hold_a_grant() -> None:
+    def wider(source: dict[str, Any]) -> None:
+        field(source, "at")["required"] = False
+        setting(source, "eventTime", None)
+        source["schema"][0]["customProperties"].pop()
+
+    found = between(wider).changes
+    assert {each.affects for each in found if SUBSCRIBERS in each.consequence} == {("desk", "atlas")}
+
+
 def test_a_change_says_where_it_stands_in_both_documents() -> None:
     (change,) = between(option("speed", "maximum", 200)).changes
     lines = yaml.safe_dump(BASE, sort_keys=False).splitlines()
