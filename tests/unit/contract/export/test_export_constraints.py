@@ -199,6 +199,11 @@ def test_a_rule_that_only_warns_does_not_keep_a_record_from_its_readers(folder: 
             assert accepts(model, record), f"{name}: {value!r}"
 
 
+def test_a_bound_beyond_the_type_does_not_widen_it(folder: Path) -> None:
+    assert accepts(bounded_model(folder), SOUND | {"int_wide": -1 << 31})
+    assert not accepts(bounded_model(folder), SOUND | {"int_wide": (-1 << 31) - 1})
+
+
 def test_nothing_is_converted_and_no_other_field_is_taken(folder: Path) -> None:
     model = bounded_model(folder)
     assert accepts(model, SOUND)

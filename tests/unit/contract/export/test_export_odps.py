@@ -33,14 +33,18 @@ def test_a_product_has_its_contract_as_output_port() -> None:
 def test_inputs_are_the_products_that_fields_are_made_from() -> None:
     weather = everything()["observations"]
     contract = made_from(
-        "weather.observations.v1.wind_speed", "weather.observations.v1", "tides.levels.v3#height", "a.csv"
+        "weather.observations.v1.wind_speed",
+        "weather.observations.v1",
+        "tides.levels.v12#height",
+        "tides.levels.v3-old",
+        "a.csv",
     )
     (port,) = odps([contract])["outputPorts"]
     assert port["inputContracts"] == [
-        {"id": "tides.levels", "version": "3"},
+        {"id": "tides.levels", "version": "12"},
         {"id": "weather.observations", "version": "1"},
     ]
-    assert port["customProperties"][1] == {"property": "sourceObjects", "value": ["a.csv"]}
+    assert port["customProperties"][1] == {"property": "sourceObjects", "value": ["a.csv", "tides.levels.v3-old"]}
     (port,) = odps([contract], known=[weather])["outputPorts"]
     assert {"id": weather.id, "version": weather.version} in port["inputContracts"]
 
