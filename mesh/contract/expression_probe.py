@@ -16,6 +16,7 @@ from mesh.contract.expression_tree import (
     ListLiteral,
     Literal,
     Logic,
+    Loop,
     MapLiteral,
     Name,
     Node,
@@ -109,7 +110,7 @@ def parts(node: Node) -> tuple[Node, ...]:  # noqa: PLR0911  (one for each const
             return node.items
         case MapLiteral():
             return tuple(each for entry in node.entries for each in entry)
-        case Quantifier():
+        case Quantifier() | Loop():
             return (node.target,)
     return ()
 
@@ -179,8 +180,8 @@ def _atom(node: Node) -> str:  # noqa: PLR0911  (one for each construct)
             first, rest = node.arguments[:1], node.arguments[1:]
             inside = ", ".join(map(text_of, rest if node.method else node.arguments))
             return f"{text_of(first[0], 8)}.{node.function}({inside})" if node.method else f"{node.function}({inside})"
-        case Quantifier():
-            return f"{text_of(node.target, 8)}.{node.kind}({node.variable}, {text_of(node.condition)})"
+        case Quantifier(condition=inside) | Loop(body=inside):
+            return f"{text_of(node.target, 8)}.{node.kind}({node.variable}, {text_of(inside)})"
         case ListLiteral():
             return f"[{', '.join(map(text_of, node.items))}]"
         case MapLiteral():

@@ -60,6 +60,8 @@ def contract(rule: str) -> Contract:
         ("message.lines.exists(l, l.n == 3)", {"lines": []}, ["message.lines.exists(l, l.n == 3)"]),
         ("message.a <= 5 && message.b / message.fee >= 0", {"fee": 0}, ["message.b / message.fee >= 0"]),
         ("(message.a + 1) * 2 == 4 && message.city in ['Bern', 'Basel']", {"a": 2}, ["(message.a + 1) * 2 == 4"]),
+        ("message.lines.map(l, l.n).all(n, n > 0) && message.a == 1", {"a": 2}, ["message.a == 1"]),
+        ("size(message.lines.filter(l, l.n > 2)) < 1", {}, ["size(message.lines.filter(l, l.n > 2)) < 1"]),
         ("message.city.startsWith('B') && size(message.city) < 9", {"city": "Zug"}, ["message.city.startsWith('B')"]),
     ],
 )
@@ -134,6 +136,7 @@ def test_the_part_that_was_broken_on_purpose_is_the_part_that_is_blamed() -> Non
         "message.a + 2 * (message.b - 1) / -message.fee % 3 >= 0 && !(message.a in [1, 2])",
         "(message.a > 1 ? message.b : message.fee) == 2 || message.city.matches('^\\\\d') || has(message.a)",
         "message.lines.all(l, l.n > 0 || l.n == -1) && size(message.lines[0].n == 1 ? 'a' : 'b\\'c') < 3",
+        "message.lines.filter(l, l.n > 1).map(l, l.n * 2).exists(n, n == 4) && message.lines.exists_one(l, l.n == 2)",
         "message.a - (message.b - message.fee) == 9 && (message.a == 1 || message.b == 2) == true",
     ],
 )
