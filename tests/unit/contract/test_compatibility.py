@@ -106,6 +106,13 @@ def test_a_reader_reads(reader: object, writer: object) -> None:
         pytest.param([decimal(10, 3), "string"], decimal(10, 2), "logical_type_changed", "", id="no way round"),
         pytest.param(["double", MICROS], MILLIS, "logical_type_changed", "", id="whichever branch a decoder takes"),
         pytest.param(
+            [MILLIS, {"type": "int", "logicalType": "date"}],
+            {"type": "int", "logicalType": "date"},
+            "logical_type_changed",
+            "",
+            id="a decoder takes the first branch",
+        ),
+        pytest.param(
             record(A, named("b", "string", aliases=["a"])), record(A), "field_without_default", "b", id="taken alias"
         ),
         pytest.param(
