@@ -30,6 +30,7 @@ class Classes:
         self.blocks: list[str] = []
         self._contract = contract
         self._classes: dict[tuple[object, ...], str] = {}
+        self._homes: dict[tuple[object, ...], dict[str, tuple[str, str, str]]] = {}
         self._latest: dict[str, str] = {}
         self._definitions: dict[str, Any] = {}
         self._clauses: dict[str, list[Clause]] = defaultdict(list)
@@ -61,20 +62,23 @@ class Classes:
             raw = self._definitions[shape.name]
         self._definitions[shape.name] = raw
         # A type that is used twice is one class where the clauses below both places are the same.
-        use = (shape.name, self._plain > 0, *self._below(path))
+        below = self._below(path)
+        use = (shape.name, self._plain > 0, *below.values())
         if use not in self._classes or told:
             made = self._record(shape, raw, path, told) if isinstance(shape, Record) else self._enum(shape, path, stem)
-            self._classes[use] = made
+            self._classes[use], self._homes[use] = made, below
+        twins = {told_there for clause, told_there in self._homes[use].items() if clause in self._said}
+        self._said.update(clause for clause, told_here in below.items() if told_here in twins)
         self._latest[shape.name] = self._classes[use]
         return self._classes[use]
 
-    def _below(self, path: str) -> list[tuple[str, str, str]]:
-        """The clauses at a place and below it, told by where they are from there."""
-        found = []
+    def _below(self, path: str) -> dict[str, tuple[str, str, str]]:
+        """The clauses at a place and below it, by id: where they are from there, and what they say."""
+        found = {}
         for clause in refusing(self._contract.clauses):
             rest = clause.path.removeprefix(path)
             if clause.path.startswith(path) and (not path or rest[:1] in ("", ".", "[", "{")):
-                found.append((rest, clause.kind.value, repr(clause.argument)))
+                found[clause.id] = (rest, clause.kind.value, repr(clause.argument))
         return found
 
     def _enum(self, shape: Enum, path: str, stem: str) -> str:

@@ -211,6 +211,7 @@ def test_a_type_used_twice_is_one_class_unless_the_places_have_rules_of_their_ow
         return {"name": name, "logicalType": "object", "properties": [number], "customProperties": custom}
 
     contract = Workbench().fields(place("one", maximum=5), place("two", maximum=5), place("three", maximum=9))
+    assert "mesh alone" not in pydantic_module(contract)
     model = model_of(contract, folder)
     one, two, three = (str(model.model_fields[name].annotation) for name in ("one", "two", "three"))
     assert one == two != three
