@@ -59,11 +59,13 @@ class Membership:
 class Intake:
     """A consumer that never commits, never resets an offset by itself and never reads what is not committed."""
 
-    def __init__(self, connection: Connection, group: str, membership: Membership) -> None:
+    def __init__(self, connection: Connection, group: str, member: str, membership: Membership) -> None:
         self._diagnosis = Diagnosis(connection)
         self._membership = membership
         settings = connection.config(
             group_id=group,
+            # A static member (KIP-345): whoever was killed takes up its partitions at once, not after the session.
+            group_instance_id=member,
             enable_auto_commit=False,
             enable_auto_offset_store=False,
             isolation_level="read_committed",

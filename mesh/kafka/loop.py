@@ -148,7 +148,7 @@ class TransactionalLoop:
         # The take-over comes first: it aborts what a predecessor left open, else its offsets would never be stable.
         self._producer = self._take_over()
         membership = Membership(self._assigned, self._revoked, self._lost)
-        self._intake = Intake(settings.connection, settings.group, membership)
+        self._intake = Intake(settings.connection, settings.group, settings.transactional_id, membership)
         self._isolation = Isolation(self._intake, step.blocked, clock)
 
     @property

@@ -189,6 +189,11 @@ class Manifest:
         """The ingress offset of a quarantined one; raises LineageBroken outside this manifest's span."""
         return _selected(self.refused, self.quarantine, offset)
 
+    def _passed_before(self, offset: int) -> int:
+        """As ``passed.rank``, without building the set for every question."""
+        others = (self.refused, self.repeated, self.parked)
+        return self.handled.rank(offset) - sum(each.rank(offset) for each in others)
+
     def ingress_to_outcome(self, offset: int) -> Outcome:
         """Where an ingress offset ended here; raises LineageBroken for one neither covered nor released here."""
         if offset in self.refused:
@@ -198,7 +203,7 @@ class Manifest:
         if offset in self.parked:
             return Outcome(Disposition.PARKED)
         if offset in self.handled:
-            return Outcome(Disposition.PASSED, self.public.base + self.passed.rank(offset))
+            return Outcome(Disposition.PASSED, self.public.base + self._passed_before(offset))
         if offset in self.span(Place.INGRESS):
             return Outcome(Disposition.NOT_DELIVERED)
         raise LineageBroken(

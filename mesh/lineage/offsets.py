@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import accumulate
 from operator import itemgetter
 
 from mesh.errors import LineageBroken, UsageError
@@ -23,6 +24,11 @@ class OffsetSet:
     """Offsets of one partition, ascending. Equal sets have equal runs, because adjacent runs are always joined."""
 
     runs: tuple[Run, ...] = ()
+    _below: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """How many members come before each run, and at last how many there are: ranks by bisection."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_below", tuple(accumulate((count for _, count in self.runs), initial=0)))
 
     @classmethod
     def of(cls, offsets: Sequence[int]) -> OffsetSet:
@@ -54,7 +60,7 @@ class OffsetSet:
         return cls(((start, end - start),)) if end > start else cls()
 
     def __len__(self) -> int:
-        return sum(count for _, count in self.runs)
+        return self._below[-1]
 
     def __bool__(self) -> bool:
         return bool(self.runs)
@@ -77,21 +83,18 @@ class OffsetSet:
 
     def rank(self, offset: int) -> int:
         """How many members are smaller than ``offset``."""
-        below = 0
-        for start, count in self.runs:
-            if start >= offset:
-                break
-            below += min(count, offset - start)
-        return below
+        at = bisect_right(self.runs, offset, key=_START)
+        if not at:
+            return 0
+        start, count = self.runs[at - 1]
+        return self._below[at - 1] + min(count, offset - start)
 
     def nth(self, index: int) -> int:
         """The member with ``index`` smaller members; raises LineageBroken beyond the set."""
-        rest = index
-        for start, count in self.runs:
-            if rest < count:
-                return start + rest
-            rest -= count
-        raise LineageBroken(f"offset number {index}", f"the set holds only {len(self)}")
+        if not 0 <= index < self._below[-1]:
+            raise LineageBroken(f"offset number {index}", f"the set holds only {len(self)}")
+        at = bisect_right(self._below, index) - 1
+        return self.runs[at][0] + index - self._below[at]
 
     def __or__(self, other: OffsetSet) -> OffsetSet:
         joined: list[Run] = []
