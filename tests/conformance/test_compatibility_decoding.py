@@ -7,6 +7,7 @@ import io
 import struct
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 import fastavro
@@ -262,7 +263,7 @@ def decodes(reader: Any, writer: Any) -> bool:
 QUIET = dict.fromkeys((HealthCheck.filter_too_much, HealthCheck.too_slow))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(QUIET))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(QUIET))
 @given(st.data())
 def test_compatible_pairs_decode(data: st.DataObject) -> None:
     writer = a_record(data.draw, Names(), 2)
@@ -277,7 +278,13 @@ def test_compatible_pairs_decode(data: st.DataObject) -> None:
     fastavro.schemaless_reader(buffer, parsed, fastavro.parse_schema(copy.deepcopy(reader)))
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=list(QUIET))
+def test_every_pair_of_primitives() -> None:
+    for writer, reader in product(PRIMITIVES, PRIMITIVES):
+        pair = [{"type": "record", "name": "R", "fields": [{"name": "a", "type": each}]} for each in (reader, writer)]
+        assert decodes(*pair) == (not compare(*pair)), (reader, writer)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(QUIET))
 @given(st.data())
 def test_the_verdict_is_what_decoding_does(data: st.DataObject) -> None:
     writer = a_record(data.draw, Names(), 2)

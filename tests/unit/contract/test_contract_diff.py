@@ -307,6 +307,12 @@ def test_a_rule_under_another_name_is_the_same_rule() -> None:
     assert (change.kind, change.way, change.consequence) == ("rule", Way.EQUIVALENT, "neither")
 
 
+def test_a_rule_that_is_gone_is_looser() -> None:
+    (change,) = between(lambda source: source["schema"][0].update(quality=[]), cel("message.speed < 9.0")).changes
+    assert (change.kind, change.way, change.consequence) == ("rule", Way.LOOSENED, ASK)
+    assert change.told == "the rule possible is gone: message.speed < 9.0"
+
+
 def test_a_reaction_that_lets_pass_is_looser() -> None:
     (change,) = between(cel("message.speed < 9.0", "warn"), cel("message.speed < 9.0")).changes
     assert (change.kind, change.way, change.consequence) == ("reaction", Way.LOOSENED, ASK)
