@@ -141,9 +141,9 @@ class _Analysis:
         if not now & ~TRUE:
             told = f"{_start(tree)}: every record that keeps {_and(others)} fulfils this; it says nothing more"
             return Conclusion(clause, Verdict.IMPLIED, told, others, refuses=False)
-        return self._emptied(clause, tree)
+        return self._emptied(clause, tree, others)
 
-    def _emptied(self, clause: Clause, tree: Node) -> Conclusion | None:
+    def _emptied(self, clause: Clause, tree: Node, others: tuple[str, ...]) -> Conclusion | None:
         """Whether the rule and the clauses before it leave a field nothing but null, which neither says alone."""
         alone, left = self.reasoner.narrow({}, tree, TRUE), self.reasoner.narrow(self._facts, tree, TRUE)
         if alone is None or left is None:
@@ -151,7 +151,6 @@ class _Analysis:
         for path, span in left.items():
             before = self.reasoner.span(self._facts, path)
             if not span.some and before.some and self.reasoner.span(alone, path).some:
-                others = self._others([path])
                 told = f"no value of {'.'.join(path[1:])} but null fulfils both this and {_and(others)}"
                 return self._contradiction(clause, f"{_start(tree)}: {told}", others)
         return None

@@ -26,6 +26,14 @@ def text(name: str = "t", **more: Any) -> dict[str, Any]:
     return {"name": name, "logicalType": "string", "physicalType": "string", "required": True, **more}
 
 
+def number(**more: Any) -> dict[str, Any]:
+    return {"name": "d", "logicalType": "number", "physicalType": "double", "required": True, **more}
+
+
+def inner(*properties: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"name": "q", "logicalType": "object", "properties": list(properties), **more}
+
+
 def cel(expression: str, name: str = "rule", **more: Any) -> dict[str, Any]:
     return {"id": name, "type": "custom", "engine": "cel", "implementation": {"expression": expression}, **more}
 
@@ -82,6 +90,14 @@ def symbols(name: str = "kind", **more: Any) -> dict[str, Any]:
                 required=False, logicalTypeOptions={"maximum": 10}, quality=[cel("message.n == null || message.n > 20")]
             ),
             "column 1: no value of n but null fulfils both this and n.maximum",
+        ),
+        (
+            integer(quality=[cel("message.n < 5", "low"), cel("message.n > 4", "high")]),
+            "column 1: no record fulfils both this and low",
+        ),
+        (
+            inner(integer(logicalTypeOptions={"maximum": 5}), quality=[cel("message.q.n > 5 || message.q == null")]),
+            "column 1: no value of q but null fulfils both this and q.n.maximum",
         ),
         (
             integer(quality=[cel("message.n < 5", "low"), cel("message.n > 5", "high")]),
@@ -143,6 +159,11 @@ def test_what_says_nothing_is_a_warning(field: dict[str, Any], told: str) -> Non
         symbols(quality=[cel("message.kind == 'A' || message.station == 'x'")]),
         integer(quality=[cel("message.n % 2 == 0 && message.n % 2 == 1 || message.n > 0")]),
         integer(quality=[cel("message.n * message.n >= 0")]),
+        integer(quality=[cel("message.n <= 5", "low"), cel("message.n >= 5", "high")]),
+        integer(
+            physicalType="long", quality=[cel("message.n + 1 > -9223372036854775807 - 1")]
+        ),  # but where it overflows
+        number(quality=[cel("!(message.d < 5.0) && !(message.d >= 5.0)")]),  # NaN is neither
     ],
 )
 def test_what_is_not_sure_is_not_told(field: dict[str, Any]) -> None:
