@@ -13,7 +13,7 @@ from typing import Final, cast
 from mesh.contract import Contract
 from mesh.contract.avro import canonical_form
 from mesh.errors import ContractInvalid, MalformedBody
-from mesh.judge.columns import Unsupported, compile_columns
+from mesh.judge.columns import ColumnSift, Unsupported, compile_columns
 from mesh.judge.frame import PREFIX, fault, prefix, schema_id
 from mesh.judge.keys import KeyJudge
 from mesh.judge.rows import Resolution, RowCodec
@@ -86,8 +86,9 @@ class Judge:
         """What is wrong with which row. Never raises for what the rows hold; ids nobody told about are unknown ones."""
         times: list[int | None] = [None] * len(batch)
         doubtful = Doubts()
-        for plan, rows in self._grouped(batch, doubtful):
-            plan.sift(rows, batch, times, doubtful)
+        if not self._at_once(batch, times, doubtful):
+            for plan, rows in self._grouped(batch, doubtful):
+                plan.sift(rows, batch, times, doubtful)
         findings: dict[int, tuple[Finding, ...]] = {}
         for row in sorted(doubtful):
             suspicion = doubtful.suspicions.get(row)
@@ -98,6 +99,14 @@ class Judge:
             if found:
                 findings[row] = found
         return Verdicts(findings, times)
+
+    def _at_once(self, batch: Batch, times: list[int | None], doubtful: list[int]) -> bool:
+        """Sift a batch without headers whose values are all of one schema; false for any other."""
+        if self._required or any(batch.headers) or not batch.values:
+            return False
+        head = (batch.values[0] or b"")[:PREFIX]
+        plan = self._plans.get(head)
+        return plan is not None and isinstance(plan.sift, ColumnSift) and plan.sift.whole(batch, head, times, doubtful)
 
     def _in_columns(self, rows: Sift) -> Sift:
         clauses, contract = self._clauses, self._contract

@@ -24,11 +24,12 @@ _HIGHEST: Final = (1 << 31) - 1
 class Cursor:
     """Where the reading of each record stands, and which records are malformed already."""
 
-    __slots__ = ("at", "bad", "columns", "ends", "marks", "wire")
+    __slots__ = ("at", "bad", "columns", "ends", "is_part", "marks", "wire")
 
     def __init__(self, wire: Wire, skip: int, columns: int) -> None:
         """Stand behind the first ``skip`` bytes of each payload."""
         self.wire = wire
+        self.is_part = False
         self.at: Ints = wire.starts + skip
         self.ends: Ints = wire.ends
         self.bad: Bools = np.zeros(len(self.at), np.bool_)
@@ -38,8 +39,15 @@ class Cursor:
     def part(self, rows: Ints) -> Cursor:
         """The cursors of these records alone; none of them may be malformed already."""
         part = copy(self)
+        part.is_part = True
         part.at, part.ends = self.at.take(rows), self.ends.take(rows)
         part.bad = np.zeros(len(rows), np.bool_)
+        return part
+
+    def first(self, rows: int) -> Cursor:
+        """The first so many cursors of a part."""
+        part = copy(self)
+        part.at, part.ends, part.bad = self.at[:rows], self.ends[:rows], np.zeros(rows, np.bool_)
         return part
 
     def done(self) -> Bools:
@@ -93,10 +101,12 @@ class Cursor:
         self.fail((octets != some) & (octets != null), live)
         return present
 
-    def text(self, live: Bools | None) -> Text:
-        """A text, which must be UTF-8."""
+    def text(self, live: Bools | None) -> Text | Blob:
+        """A text, which must be UTF-8; in a part, a run of bytes that has to be seen to be one."""
         starts, sizes = varints.short(self.wire, self.at, live) or self._run(live)
         self.at = starts + sizes
+        if self.is_part:
+            return Blob(live, starts, sizes)
         found, broken = text_of(self.wire, starts, sizes, live)
         if broken:
             self.bad[broken] = True

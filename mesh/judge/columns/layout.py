@@ -154,10 +154,12 @@ class Layout:
         readers = [self._read(shape, path, -1, depth + 1) for path, shape in parts]
         self._owner = around
         self.room += 2 * _LONGEST_NUMBER + 1
-        scopes = {each.number: each.owner for each in self.slots.values() if each.number >= first}
+        below = [each for each in self.slots.values() if each.number >= first]
+        scopes = {each.number: each.owner for each in below}
+        texts = {each.number for each in below if each.owner == slot.number and each.shape.kind == "string"}
         key = first if isinstance(slot.shape, Map) else -1
         self._kept.add(key)
-        return collection(slot.number, readers, Below(scopes, self._kept), key)
+        return collection(slot.number, readers, Below(scopes, texts, self._kept), key)
 
     def owners(self, slot: Slot) -> Iterator[int]:
         """The numbers of the collections around a column, from within."""

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 
 from mesh.judge.columns.arrays import Bools, Ints
-from mesh.judge.columns.column import Column, Items
+from mesh.judge.columns.column import Blob, Column, Items, Text, text_of
 from mesh.judge.columns.cursor import Cursor
 
 Read: TypeAlias = Callable[[Cursor, "Bools | None"], None]
@@ -24,9 +24,13 @@ _FEWEST: Final = 24
 
 
 class Below(NamedTuple):
-    """Columns below a collection, each with the number of the innermost one around it, and which of them to keep."""
+    """Columns below a collection, each with the number of the innermost one around it.
+
+    ``texts`` are those of texts among them that no other collection is around, ``kept`` those that are wanted.
+    """
 
     scopes: Mapping[int, int]
+    texts: Set[int]
     kept: Set[int]
 
 
@@ -34,30 +38,45 @@ def read_items(cursor: Cursor, live: Bools | None, number: int, item: Read, belo
     """Read a collection of every record, the column ``number`` and those below it."""
     counts, ends = _heads(cursor, live)
     at, pieces = cursor.at.copy(), list[tuple[Ints, list[Column]]]()
-    rows = np.flatnonzero(counts)
+    # The longest first: those that go on are always the first so many.
+    rows = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
     part, left = cursor.part(rows), counts.take(rows)
     while True:
         part.columns = cursor.columns.copy()
         item(part, None)
         pieces.append((rows, part.columns))
-        left -= 1
+        left = left - 1
         lost = part.bad | (part.at > part.ends)
         if len(pieces) >= _ROUNDS and len(rows) < _FEWEST:
             lost |= left > 0
-        goes = (left > 0) > lost
-        if not goes.all():
-            ends_here = ~goes
-            at[rows[ends_here]] = part.at[ends_here]
+        if lost.any():
             cursor.bad[rows[lost]] = True
-            rows, left, part = rows[goes], left[goes], part.part(np.flatnonzero(goes))
+            left[lost] = 0
+            order = np.argsort(-left, kind="stable")
+            rows, left, part = rows.take(order), left.take(order), part.part(order)
+        goes = int(np.count_nonzero(left))
+        if goes < len(rows):
+            at[rows[goes:]] = part.at[goes:]
+            rows, left, part = rows[:goes], left[:goes], part.first(goes)
         if not len(rows):
             break
     cursor.at = at
     _tails(cursor, counts, ends)
+    owners = np.concatenate([rows for rows, _ in pieces])
     for each, scope in below.scopes.items():
-        if each in below.kept:
+        if each in below.texts:
+            cursor.columns[each] = _texts(cursor, _joined(pieces, each, scope, number), owners)
+        elif each in below.kept:
             cursor.columns[each] = _joined(pieces, each, scope, number)
-    cursor.columns[number] = Items(live, counts, np.concatenate([rows for rows, _ in pieces]))
+    cursor.columns[number] = Items(live, counts, owners)
+
+
+def _texts(cursor: Cursor, column: Column, owners: Ints) -> Text:
+    assert isinstance(column, Blob)  # noqa: S101  (what a part makes of texts)
+    found, broken = text_of(cursor.wire, column.starts, column.sizes, column.live)
+    if broken:
+        cursor.bad[owners[broken]] = True
+    return found
 
 
 def _heads(cursor: Cursor, live: Bools | None) -> tuple[Ints, Ints | None]:

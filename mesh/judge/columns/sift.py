@@ -32,7 +32,7 @@ Rest = Callable[[Sequence[int], Batch, list["int | None"], list[int]], None]
 FEWEST: Final = 96
 """Below so many rows the rows are faster than setting up columns."""
 # Beyond this many bytes or rows temporaries leave the cache; one record more than the bound may be in a part.
-_MOST_ROWS: Final = 5000
+_MOST_ROWS: Final = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,35 @@ class ColumnSift:
             if left:
                 self.rest(left, batch, times, doubtful)
 
+    def whole(self, batch: Batch, head: bytes, times: list[int | None], doubtful: list[int]) -> bool:
+        """Sift all rows if every value begins with this head; else, and where that costs too much, do nothing."""
+        if not self.fewest <= len(batch) <= _MOST_ROWS:
+            return False
+        try:
+            wire = Wire(cast("Sequence[bytes]", batch.values), self.layout.room)
+        except TypeError:  # a value is null
+            return False
+        if not wire.begin_with(head):
+            return False
+        left = self._sifted(range(len(batch)), wire, batch.keys, times, doubtful)
+        if left:
+            self.rest(left, batch, times, doubtful)
+        return True
+
     def _part(self, rows: Sequence[int], batch: Batch, times: list[int | None], doubtful: list[int]) -> Sequence[int]:
         if len(rows) == len(batch):
             values, keys = batch.values, batch.keys
         else:
             values, keys = [batch.values[row] for row in rows], [batch.keys[row] for row in rows]
+        wire = Wire(cast("Sequence[bytes]", values), self.layout.room)  # rows of one schema: none is null
+        return self._sifted(rows, wire, keys, times, doubtful)
+
+    def _sifted(
+        self, rows: Sequence[int], wire: Wire, keys: Keys, times: list[int | None], doubtful: list[int]
+    ) -> Sequence[int]:
         # A NaN, a float beyond range, the double of an integer: all as in IEEE, and as in Python.
         with np.errstate(all="ignore"):
-            found = self._judge(values, keys)
+            found = self._judge(wire, keys)
         if not isinstance(doubtful, Doubts):
             _fill(times, rows, found.clean, self.times(found.columns) if self.times else None)
             return [rows[place] for place in np.flatnonzero(flip(found.clean)).tolist()]
@@ -96,13 +117,12 @@ class ColumnSift:
             ),
         )
 
-    def _judge(self, values: Sequence[bytes | None], keys: Keys) -> _Judged:
-        wire = Wire(cast("Sequence[bytes]", values), self.layout.room)  # rows of one schema: none is null
+    def _judge(self, wire: Wire, keys: Keys) -> _Judged:
         cursor = Cursor(wire, PREFIX, len(self.layout.slots))
         self.layout.read(cursor)
         exact = cursor.done()
         exact &= self.key(cursor, keys)
-        scene, broken = Scene(cursor.columns, len(values), self.shared), list[tuple[int, Bools]]()
+        scene, broken = Scene(cursor.columns, len(keys), self.shared), list[tuple[int, Bools]]()
         clean = exact.copy()
         for number, each in self.masks:
             holds = each(scene)

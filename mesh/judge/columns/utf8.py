@@ -15,6 +15,8 @@ _WORD: Final = 8
 _LONG: Final = 128
 _PART: Final = 1024
 _WORDS: Final = 4
+# Beyond so many words it is cheaper to look at every byte of the batch once.
+_MOST_WORDS: Final = 24
 _KEEP: Final = [np.array([0] * (number * _WORD) + KEEP.tolist(), np.uint64) for number in range(_WORDS)]
 _KIND, _CONTINUES = np.uint8(0xC0), np.uint8(0x80)
 
@@ -48,14 +50,26 @@ def _high(wire: Wire, starts: Ints, sizes: Ints, heads: Words) -> Bools | None:
 
 
 def _behind(wire: Wire, starts: Ints, sizes: Ints, high: Bools) -> None:
-    # The first words were seen; the last word and the aligned ones before it are the others.
+    # The first words were seen; the last word and the whole ones before it are the others.
     rows = np.flatnonzero(sizes > _WORDS * _WORD)
-    begin = starts.take(rows)
-    end = begin + sizes.take(rows)
-    marks = wire.high_words
+    begin, size = starts.take(rows), sizes.take(rows)
+    end = begin + size
     found = (wire.words[end - _WORD] & HIGH_BITS) != 0
-    found |= marks.take(end >> 3) != marks.take((begin + 7) >> 3)
+    if size.max() > _MOST_WORDS * _WORD:
+        marks = wire.high_words
+        found |= marks.take(end >> 3) != marks.take((begin + 7) >> 3)
+        high[rows] |= found
+        return
     high[rows] |= found
+    for number in range(_WORDS, _MOST_WORDS):
+        whole = np.flatnonzero(size >= (number + 1) * _WORD)
+        if not len(whole):
+            return
+        if len(whole) < len(rows):
+            rows, begin, size = rows.take(whole), begin.take(whole), size.take(whole)
+        words = wire.words[begin + number * _WORD]
+        if np.bitwise_or.reduce(words) & HIGH_BITS:
+            high[rows] |= (words & HIGH_BITS) != 0
 
 
 def _one_by_one(wire: Wire, starts: Ints, lengths: Ints, rows: Ints) -> Iterator[int]:

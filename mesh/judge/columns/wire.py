@@ -43,6 +43,12 @@ class Wire:
             np.cumsum(((aligned & HIGH_BITS) != 0).view(np.int8), dtype=np.int32, out=self._high_words[1:])
         return self._high_words
 
+    def begin_with(self, head: bytes) -> bool:
+        """Whether every payload begins with these bytes, eight at most."""
+        words = self.words[self.starts] & KEEP[len(head)]
+        same = (words == np.uint64(int.from_bytes(head, "little"))) & (self.sizes >= len(head))
+        return bool(same.all())
+
     def doubles(self, at: Ints) -> Doubles:
         """The doubles at these places."""
         return cast(Doubles, self.words[at].view(np.float64))
