@@ -184,3 +184,25 @@ def test_times_at_the_ends_of_their_ranges() -> None:
         found = agree(types, text, records)
         assert "?" not in found
         assert "error" in found
+
+
+def test_doubts_about_items_are_doubts_about_their_record() -> None:
+    line = {"type": "record", "name": "L", "fields": [{"name": "xs", "type": {"type": "array", "items": "long"}}]}
+    types = {"l": {"type": "array", "items": "long"}, "p": {"type": "array", "items": line}, "d": "double"}
+    lists = [[], [1], [1, WIDE + 1], [WIDE + 1, 2, 1], [(1 << 63) - 1, 3], [-(1 << 63)]]
+    records = [
+        {"l": items, "p": [{"xs": []}, {"xs": items}, {"xs": [2]}], "d": d}
+        for items, d in product(lists, (1.0, float(WIDE), 2.0**63))
+    ]
+    for text in (
+        "message.l.exists(x, x == message.d)",
+        "message.l.all(x, x != message.d)",
+        "message.l.exists_one(x, x == message.d)",
+        "size(message.l.filter(x, x * x > 0)) > 0",
+        "message.p.exists(p, p.xs.exists(x, x == message.d))",
+        "message.p.all(p, p.xs.all(x, x * x > 0))",
+    ):
+        found = agree(types, text, records)
+        small = [all(abs(item) <= WIDE for item in record["l"]) for record in records]
+        assert not any(outcome == "?" for outcome, plain in zip(found, small, strict=True) if plain), text
+        assert "?" in found
