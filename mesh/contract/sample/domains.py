@@ -246,7 +246,7 @@ def _beyond(domains: Domains, place: Place, clause: Clause, good: Any) -> list[A
         low = clause.kind in (ClauseKind.MINIMUM, ClauseKind.EXCLUSIVE_MINIMUM)
         return [clause.argument[:-1], ""] if low else [f"{clause.argument}9", "~"]
     leaf = place.shape
-    return outside(leaf, clause, domains.rng) if isinstance(leaf, Primitive | Fixed) else []
+    return outside(leaf, clause, place.clauses, domains.rng) if isinstance(leaf, Primitive | Fixed) else []
 
 
 def _no_multiple(domains: Domains, place: Place, clause: Clause, good: Any) -> list[Any]:

@@ -90,20 +90,21 @@ def held(shape: Primitive | Fixed, number: Fraction) -> Any:
     return float(number) if shape.kind in ("float", "double") else int(number)
 
 
-def outside(shape: Primitive | Fixed, clause: Clause, rng: Random) -> list[Any]:
-    """Numbers on the wrong side of a bound: the next one, one a little further, one far away."""
+def outside(shape: Primitive | Fixed, clause: Clause, clauses: Sequence[Clause], rng: Random) -> list[Any]:
+    """Numbers on the wrong side of a bound, multiples where the clauses of the field want them: near and far ones."""
     if not _finite(clause):
         return []
-    unit, bound = _unit(shape, ()), Fraction(str(clause.argument))
-    sign = -1 if clause.kind in _LOWS else 1
-    near = bound if clause.kind in _EXCLUSIVE else bound + sign * unit
-    steps = (0, rng.randint(1, 9) * unit, rng.randint(10, 2_000), abs(near))
-    found = [near + sign * step for step in steps]
+    unit = _unit(shape, clauses)
+    up = clause.kind in _HIGHS
+    # The first number outside is one step beyond the last one inside.
+    first, sign = _edge(clause, unit, up=not up) + (1 if up else -1), 1 if up else -1
+    far = math.ceil(rng.randint(10, 2_000) / unit)
+    found = [first + sign * step for step in (0, rng.randint(1, 9), far, abs(first))]
     least, most = _limits(shape, unit)
     return [
-        held(shape, each)
+        held(shape, each * unit)
         for each in found
-        if (least is None or each >= least * unit) and (most is None or each <= most * unit)
+        if (least is None or each >= least) and (most is None or each <= most)
     ]
 
 

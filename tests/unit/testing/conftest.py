@@ -40,6 +40,8 @@ def every_shape() -> Contract:
     )
     return Workbench().fields(
         field("price", "number", "bytes/decimal(9,2)", logicalTypeOptions={"minimum": 0, "exclusiveMaximum": 100000}),
+        field("share", "number", "fixed(4)/decimal(7,3)", logicalTypeOptions={"minimum": -5.5, "multipleOf": 0.5}),
+        field("exact", "timestamp", "long/timestamp-nanos"),
         field("rate", "number", "double", logicalTypeOptions={"exclusiveMinimum": 0, "multipleOf": 0.25}),
         field("half", "number", "float", logicalTypeOptions={"maximum": 0.5}),
         field("born", "date", logicalTypeOptions={"minimum": "1900-01-01"}),
