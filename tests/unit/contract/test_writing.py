@@ -19,7 +19,21 @@ DOCUMENTS = sorted(ROOT.glob("contracts/*/*.odcs.yaml"))
 # What YAML reads as something else when it stands bare, and what breaks lines.
 BARE = "yes null ~ 1.0 0x1F 12:30 2026-01-01 1e3 << = a,b {a} [a &a *a !a %a @a `a 'a \"a : - a: |"
 SPACED = ["a: b", "a #b", "- a", "? a", " a", "a ", "", "\ta", "a\tb", "word " * 40 + "end", "word  " * 40 + "end"]
-BROKEN = ["a\nb", "a\nb\n", "\n", "a\n\nb", "a\n b", "a\n\n", "a\r\nb", "a\u2028b", "\x85", "\ufeff", "\U0001f600"]
+BROKEN = [
+    "a \nb",
+    " a\nb",
+    "a\nb",
+    "a\nb\n",
+    "\n",
+    "a\n\nb",
+    "a\n b",
+    "a\n\n",
+    "a\r\nb",
+    "a\u2028b",
+    "\x85",
+    "\ufeff",
+    "\U0001f600",
+]
 LONG = ["x" * 300, "é" * 130, "# a " * 50 + "b"]
 ODD = st.sampled_from([*BARE.split(), *SPACED, *BROKEN, *LONG])
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text() | ODD

@@ -161,7 +161,8 @@ def test_nanoseconds_take_a_datetime_and_stay_numbers() -> None:
     codec = RowCodec(fine, logical=True)
     moment = datetime(2013, 1, 1, 10, 0, 0, 123_456, tzinfo=UTC)
     assert codec.decode(codec.encode(moment)) == 1357034400123456000
-    assert codec.decode(codec.encode(1357034400123456789)) == 1357034400123456789
+    for number in (1357034400123456789, 1000):
+        assert codec.decode(codec.encode(number)) == number
     with pytest.raises(EncodingRefused, match="has no time zone"):
         codec.encode(datetime(2013, 1, 1))
 
