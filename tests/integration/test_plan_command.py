@@ -128,6 +128,20 @@ def test_a_broken_contract_is_told_by_file_and_line(terminal: Terminal) -> None:
     assert "observations.odcs.yaml:" in refused.stderr
 
 
+def test_the_version_step_is_judged_against_what_is_registered(terminal: Terminal) -> None:
+    policy = "{id: step, reason: r, severity: error, when: previous != null && changed, require: step == 'patch'}"
+    (terminal.folder / "policy.yaml").write_text(f"policies:\n  - {policy}\n", encoding="utf-8")
+    assert terminal.types("apply").exit_code == 0
+    assert terminal.types("apply").exit_code == 0
+    terminal.change(status="deprecated")
+    refused = terminal.types("plan")
+    assert (refused.exit_code, refused.stdout) == (3, "")
+    assert "does not keep: step == 'patch' [step: r]" in refused.stderr
+    assert terminal.types("apply").exit_code == 3
+    terminal.change(version="1.2.1")
+    assert terminal.types("apply").exit_code == 0
+
+
 def test_a_folder_without_contracts_is_told(terminal: Terminal, tmp_path: Path) -> None:
     terminal.folder = tmp_path / "nowhere"
     refused = terminal.types("plan")

@@ -20,7 +20,7 @@ from mesh.errors import ContractInvalid
 from mesh.judge.conditions import condition
 from mesh.types import Reaction
 
-CONTRACTS, RECORDS = 90, 60
+CONTRACTS, RECORDS = 60, 60
 _SYMBOLS = ["RED", "GREEN", "BLUE"]
 _INNER = {
     "type": "record",
