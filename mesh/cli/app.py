@@ -9,10 +9,27 @@ from typing import Annotated
 
 import typer
 
-from mesh.cli import contract, furnish, gate, plan, platform, publish, quarantine, registry, subscribe, trace
-from mesh.cli.demo import demo
+from mesh.cli.tree import group_of
+
+_COMMANDS = {
+    "up": "mesh.cli.platform:up",
+    "down": "mesh.cli.platform:down",
+    "status": "mesh.cli.platform:status",
+    "demo": "mesh.cli.demo.command:demo",
+    "plan": "mesh.cli.plan:plan",
+    "apply": "mesh.cli.plan:apply",
+    "publish": "mesh.cli.publish:publish",
+    "subscribe": "mesh.cli.subscribe:subscribe",
+    "trace": "mesh.cli.trace:trace",
+    "contract": "mesh.cli.contract:app",
+    "gate": "mesh.cli.gate:app",
+    "platform": "mesh.cli.furnish:app",
+    "quarantine": "mesh.cli.quarantine:app",
+    "registry": "mesh.cli.registry:app",
+}
 
 app = typer.Typer(
+    cls=group_of(_COMMANDS),
     name="mesh",
     help="A data mesh backbone on Kafka: contracts enforced by the gate, lineage to the record.",
     no_args_is_help=True,
@@ -37,19 +54,6 @@ def _root(
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-
-
-platform.register(app)
-app.command()(demo)
-plan.register(app)
-app.command()(publish.publish)
-app.command()(subscribe.subscribe)
-app.command()(trace.trace)
-app.add_typer(contract.app, name="contract")
-app.add_typer(gate.app, name="gate")
-app.add_typer(furnish.app, name="platform")
-app.add_typer(quarantine.app, name="quarantine")
-app.add_typer(registry.app, name="registry")
 
 
 def main() -> None:

@@ -35,12 +35,6 @@ Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 _DEFAULT = Path("contracts")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(plan)
-    app.command()(apply)
-
-
 @told
 def plan(
     folder: Contracts = _DEFAULT,

@@ -29,13 +29,6 @@ Optimise = Annotated[bool, typer.Option("--optimise", help="Compile Kafka for lo
 _DEFAULT = Path(".mesh")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(up)
-    app.command()(down)
-    app.command()(status)
-
-
 @told
 def up(
     data: Data = _DEFAULT,

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
-from mesh.cli.plan import register
+from mesh.cli.app import app
 from mesh.kafka import Admin, Connection, verify_credentials
 from tests.support.broker import eventually
 from tests.support.contracts import Draft
@@ -37,8 +36,6 @@ class Terminal:
         path.write_text(self.draft.text, encoding="utf-8")
 
     def types(self, *words: str) -> Result:
-        app = typer.Typer()
-        register(app)
         return CliRunner().invoke(app, [words[0], str(self.folder), *words[1:]])
 
 

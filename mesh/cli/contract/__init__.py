@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import typer
 
-from mesh.cli.contract import export, readers
-from mesh.cli.contract.backtest import backtest
-from mesh.cli.contract.check import check
-from mesh.cli.contract.diff import diff
-from mesh.cli.contract.importing import import_
-from mesh.cli.contract.sample import sample
-from mesh.cli.contract.testing import test
+from mesh.cli.tree import group_of
 
-app = typer.Typer(no_args_is_help=True, help="Check contracts and export what is derived from them.")
-app.command()(backtest)
-app.command()(check)
-app.command()(diff)
-app.command("import")(import_)
-app.command()(sample)
-app.command()(test)
-app.add_typer(export.app, name="export")
-app.add_typer(readers.app, name="readers")
+_COMMANDS = {
+    "backtest": "mesh.cli.contract.backtest:backtest",
+    "check": "mesh.cli.contract.check:check",
+    "diff": "mesh.cli.contract.diff:diff",
+    "export": "mesh.cli.contract.export:app",
+    "import": "mesh.cli.contract.importing:import_",
+    "readers": "mesh.cli.contract.readers:app",
+    "sample": "mesh.cli.contract.sample:sample",
+    "test": "mesh.cli.contract.testing:test",
+}
+
+app = typer.Typer(
+    cls=group_of(_COMMANDS), no_args_is_help=True, help="Check contracts and export what is derived from them."
+)
+
+
+@app.callback()
+def _root() -> None:
+    """Check contracts and export what is derived from them."""
