@@ -27,15 +27,20 @@ PRODUCT = frozenset(
 )
 """What the mesh has read from the document, under the keys of the variable ``product``."""
 
-_PARTS = {"fields": ("SchemaProperty", "SchemaItemProperty"), "rules": ("DataQuality",)}
-_PATHS = {"roles[]": ("Role",), "slaProperties[]": ("ServiceLevelAgreementProperty",), "support[]": ("SupportItem",)}
+_PARTS: dict[str, tuple[str, ...]] = {
+    "fields": ("SchemaProperty", "SchemaItemProperty"),
+    "rules": ("DataQuality",),
+    "roles[]": ("Role",),
+    "slaProperties[]": ("ServiceLevelAgreementProperty",),
+    "support[]": ("SupportItem",),
+}
 
 
 @cache
 def known_names(foreach: str) -> Known:
     """The variables and their keys for a policy judged for these parts; no key is said where any may be there."""
     document = frozenset(key for schema in _schemas() for key in schema["properties"])
-    parts = _PARTS.get(foreach) or _PATHS.get(foreach, ())
+    parts = _PARTS.get(foreach, ())
     return {
         "contract": document,
         "previous": document,
