@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 from mesh.types import Finding, Headers
+
+_REFUSES: Final = attrgetter("refuses")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +56,4 @@ class Verdicts:
     @property
     def refusals(self) -> frozenset[int]:
         """The rows that are refused."""
-        return frozenset(row for row in self.findings if self.refused(row))
+        return frozenset(row for row, found in self.findings.items() if any(map(_REFUSES, found)))

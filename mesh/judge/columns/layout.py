@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from mesh.contract.shape import Array, Enum, Fixed, Logical, Map, Primitive, Record, Shape, Union
 from mesh.judge.columns.arrays import Unsupported
+from mesh.judge.columns.column import Column, plain
 from mesh.judge.columns.cursor import Cursor
 from mesh.judge.columns.readers import (
     DECIMAL,
@@ -47,11 +48,6 @@ class Slot:
     nullable: bool
     logical: str = ""
     owner: int = -1
-
-    @property
-    def plain(self) -> bool:
-        """Whether it holds numbers, truths, symbols or texts."""
-        return self.shape.kind in _PLAIN
 
 
 @dataclass(slots=True)
@@ -160,6 +156,26 @@ class Layout:
         key = first if isinstance(slot.shape, Map) else -1
         self._kept.add(key)
         return collection(slot.number, readers, Below(scopes, texts, self._kept), key)
+
+    def value(self, path: str) -> Callable[[Sequence[Column], int], object] | None:
+        """What gives one value as the row decoder does; None where only decoding can: collections, bytes, unions."""
+        slot = self.slots[path]
+        at = slot.number
+        if slot.shape.kind in _PLAIN:
+            return lambda columns, row: plain(columns[at], row)
+        if not isinstance(slot.shape, Record):
+            return None
+        parts = {part.name: self.value(f"{path}.{part.name}") for part in slot.shape.fields}
+        known = {name: part for name, part in parts.items() if part is not None}
+        if len(known) < len(parts):
+            return None
+
+        def value(columns: Sequence[Column], row: int) -> object:
+            live = columns[at].live
+            some = live is None or live[row]
+            return {name: part(columns, row) for name, part in known.items()} if some else None
+
+        return value
 
     def owners(self, slot: Slot) -> Iterator[int]:
         """The numbers of the collections around a column, from within."""

@@ -16,7 +16,7 @@ import numpy as np
 from mesh.contract.clauses import Clause
 from mesh.contract.shape import Record
 from mesh.judge.columns.arrays import Bools, flip
-from mesh.judge.columns.column import Column, plain
+from mesh.judge.columns.column import Column
 from mesh.judge.columns.conditions import Mask, event_time, mask
 from mesh.judge.columns.cursor import Cursor
 from mesh.judge.columns.keys import Keys, key_check
@@ -46,7 +46,7 @@ class ColumnSift:
     times: Callable[[list[Column]], list[int | None]] | None
     rest: Rest
     fewest: int = FEWEST
-    loads: tuple[tuple[tuple[str, int], ...] | None, ...] = ()
+    loads: tuple[tuple[tuple[str, Callable[[Sequence[Column], int], object]], ...] | None, ...] = ()
 
     def __call__(self, rows: Sequence[int], batch: Batch, times: list[int | None], doubtful: list[int]) -> None:
         """Set the event times of rows that pass, append those that may not."""
@@ -97,25 +97,19 @@ class ColumnSift:
     def _fields(self, columns: list[Column], place: int, clauses: Sequence[int]) -> dict[str, object] | None:
         fields: dict[str, object] = {}
         for clause in clauses:
-            slots = self.loads[clause] if self.loads else None
-            if slots is None:
+            loads = self.loads[clause] if self.loads else None
+            if loads is None:
                 return None
-            for name, number in slots:
-                fields[name] = plain(columns[number], place)
+            for name, value in loads:
+                fields[name] = value(columns, place)
         return fields
 
     def looking_at(self, loads: Iterable[frozenset[str]]) -> ColumnSift:
         """The same, where ``loads`` are the fields of the record that each clause looks at."""
-        slots = self.layout.slots
-        return replace(
-            self,
-            loads=tuple(
-                tuple((name, slots[name].number) for name in sorted(names))
-                if all(slots[name].plain for name in names)
-                else None
-                for names in loads
-            ),
-        )
+        found = [[(name, self.layout.value(name)) for name in sorted(names)] for names in loads]
+        known = [tuple((name, value) for name, value in each if value is not None) for each in found]
+        whole = (each if len(each) == len(all_of) else None for each, all_of in zip(known, found, strict=True))
+        return replace(self, loads=tuple(whole))
 
     def _judge(self, wire: Wire, keys: Keys) -> _Judged:
         cursor = Cursor(wire, PREFIX, len(self.layout.slots))

@@ -13,7 +13,7 @@ from mesh.judge.columns.wire import Wire
 _WORD: Final = 8
 # Longer texts are decoded one by one: what that costs them is little beside their bytes.
 _LONG: Final = 128
-_PART: Final = 1024
+_PART: Final = 2048
 _WORDS: Final = 4
 # Beyond so many words it is cheaper to look at every byte of the batch once.
 _MOST_WORDS: Final = 24
