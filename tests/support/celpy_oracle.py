@@ -223,6 +223,8 @@ def _method(evaluator: Any, tree: Any) -> Any:
         return _METHOD(evaluator, tree)
     except CELEvalError as error:  # of exists_one, filter or map: an outcome as any other
         return error
+    except TypeError:  # a loop over null
+        return CELEvalError("no such overload")
 
 
 @contextmanager

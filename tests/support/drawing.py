@@ -160,7 +160,14 @@ class Draw:
         kind = next(iter(inner.paths))
         scope.paths.setdefault(kind, []).extend([f"{path}[0]", f"{path}[1]"])
         array = {"type": "array", "items": type_}
-        return array, lambda: [make() for _ in range(self.chance.choice((0, 0, 1, 2, 3)))]
+
+        def some() -> list[Any]:
+            return [make() for _ in range(self.chance.choice((0, 0, 1, 2, 3)))]
+
+        if self.chance.random() < 0.7:
+            return array, some
+        scope.nullable.append(path)
+        return ["null", array], lambda: None if self.chance.random() < 0.3 else some()
 
     def _map(self, path: str, scope: Scope) -> tuple[Any, Callable[[], Any]]:
         type_, make = self._scalar("$", Scope(), ["long"])

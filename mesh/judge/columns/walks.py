@@ -9,10 +9,10 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from mesh.contract.expression_tree import Call, Loop, Node, Quantifier
+from mesh.contract.expression_tree import Call, Conditional, Loop, Node, Quantifier
 from mesh.judge.columns.arrays import Bools, Ints, Unsupported, flip
 from mesh.judge.columns.column import Items
-from mesh.judge.columns.moments import Moments
+from mesh.judge.columns.moments import KINDS, Moments
 from mesh.judge.columns.outcomes import Condition, Outcome, guarded
 from mesh.judge.columns.scene import Scene
 from mesh.judge.columns.values import Got, Operand, join
@@ -47,6 +47,8 @@ class Walks(Moments):
             case Call(function="size", arguments=(Loop(kind="filter") as loop,)):
                 key, walked = self._walked(loop)
                 return Operand("int", f"size({key})", lambda scene: _counted(scene, walked(scene)), 1 << 40)
+            case Conditional():
+                return _chosen(self.condition(node.condition), self.operand(node.then), self.operand(node.otherwise))
         return super()._operand(node)
 
     def _walked(self, node: Quantifier | Loop) -> tuple[str, Callable[[Scene], _Walked]]:
@@ -76,6 +78,29 @@ class Walks(Moments):
             yield
         finally:
             self._variables, self._within = around, within
+
+
+def _chosen(test: Condition, then: Operand, otherwise: Operand) -> Operand:
+    """One of two values; unlike a choice of conditions it may be null."""
+    if then.kind != otherwise.kind or then.kind not in ("int", "double", "bool", *KINDS):
+        raise Unsupported(f"a choice of {then.kind} and {otherwise.kind}")
+
+    def run(scene: Scene) -> Got:
+        yes, maybe = test.of(scene)
+        a, b = then.of(scene), otherwise.of(scene)
+        unsure = None if yes is maybe else yes != maybe
+        error = join(unsure, _either(yes, a.error, b.error))
+        return Got(np.where(yes, a.values, b.values), _either(yes, a.null, b.null), error)
+
+    key = f"value ({test.key} ? {then.key} : {otherwise.key})"
+    return Operand(then.kind, key, run, max(then.reach, otherwise.reach))
+
+
+def _either(yes: Bools, left: Bools | None, right: Bools | None) -> Bools | None:
+    if left is None and right is None:
+        return None
+    found: Bools = np.where(yes, False if left is None else left, False if right is None else right)
+    return found
 
 
 def _exists(scene: Scene, walked: _Walked) -> Outcome:

@@ -11,6 +11,7 @@ import pytest
 from mesh.contract.expression import Expression
 from mesh.contract.shape import Record, shape_of
 from mesh.judge import RowCodec
+from mesh.judge.columns.column import Whole
 from mesh.judge.columns.cursor import Cursor
 from mesh.judge.columns.layout import Layout
 from mesh.judge.columns.rules import Rules
@@ -164,6 +165,24 @@ def test_a_choice_and_a_comparison_keep_errors() -> None:
         assert "?" not in agree(types, text, records)
 
 
+def test_a_choice_of_values_may_be_null() -> None:
+    types = {name: ["null", "boolean"] for name in "ab"} | {"l": ["null", "long"], "k": "long", "t": ["null", MILLIS]}
+    records = [
+        {"a": a, "b": b, "l": n, "k": (1 << 63) - 1, "t": n}
+        for a, b, n in product((True, False, None), (True, None), (1, None))
+    ]
+    for text in (
+        "(message.a ? message.b : true) == null",
+        "(message.a ? message.b : false) == false",
+        "(message.a ? message.l : message.k) != 1",
+        "(message.a ? message.l : 7) + 1 == 8",
+        "(message.a ? message.t : timestamp(0)) == timestamp(0)",
+        "(message.a ? message.k : 0) + 1 > 0",
+    ):
+        agree(types, text, records)
+    assert agree(types, "(message.a ? message.b : true) == null", records).count("true") == 2
+
+
 def test_times_at_the_ends_of_their_ranges() -> None:
     types = {"a": ["null", MILLIS], "c": CLOCK}
     first, last, longest = -62_135_596_800_000, 253_402_300_799_999, 9_223_372_036_854_775
@@ -190,7 +209,7 @@ def test_doubts_about_items_are_doubts_about_their_record() -> None:
     line = {"type": "record", "name": "L", "fields": [{"name": "xs", "type": {"type": "array", "items": "long"}}]}
     types = {"l": {"type": "array", "items": "long"}, "p": {"type": "array", "items": line}, "d": "double"}
     lists = [[], [1], [1, WIDE + 1], [WIDE + 1, 2, 1], [(1 << 63) - 1, 3], [-(1 << 63)]]
-    records = [
+    records: list[dict[str, Any]] = [
         {"l": items, "p": [{"xs": []}, {"xs": items}, {"xs": [2]}], "d": d}
         for items, d in product(lists, (1.0, float(WIDE), 2.0**63))
     ]
@@ -206,3 +225,35 @@ def test_doubts_about_items_are_doubts_about_their_record() -> None:
         small = [all(abs(item) <= WIDE for item in record["l"]) for record in records]
         assert not any(outcome == "?" for outcome, plain in zip(found, small, strict=True) if plain), text
         assert "?" in found
+
+
+def test_loops_over_null_are_errors() -> None:
+    types = {"l": ["null", {"type": "array", "items": "long"}], "m": ["null", {"type": "map", "values": "long"}]}
+    records: list[dict[str, Any]] = [
+        {"l": items, "m": entries} for items, entries in product((None, [], [1], [2, 1]), (None, {}, {"a": 1}))
+    ]
+    for text in (
+        "message.l.exists(x, x == 1)",
+        "message.l.all(x, x == 1)",
+        "message.l.exists_one(x, x < 3)",
+        "size(message.l.filter(x, x == 1)) == 0",
+        "message.m.all(k, k == 'a')",
+        "size(message.l) >= 0",
+    ):
+        found = agree(types, text, records)
+        missing = [record["m" if ".m" in text else "l"] is None for record in records]
+        assert [outcome == "error" for outcome in found] == missing, text
+    guarded = agree(types, "message.l == null || message.l.all(x, x == 1)", records)
+    assert set(guarded) == {"true", "false"}
+
+
+def test_what_stands_in_the_place_of_null_is_not_looked_at() -> None:
+    shape = shape_of({"type": "record", "name": "R", "fields": [{"name": "a", "type": ["null", MILLIS]}]})
+    assert isinstance(shape, Record)
+    rules = Rules(Layout.of(shape, ()))
+    column = Whole(np.array([False, True, True]), np.array([(1 << 63) - 1, 0, (1 << 63) - 1]))
+    for text, right in (("message.a == null", ["true", "false", "error"]), ("message.a != timestamp(0)", None)):
+        yes, maybe = rules.condition(Expression.parse(text).tree).of(Scene([column], 3))
+        assert np.where(yes, "true", np.where(maybe, "error", "false")).tolist() == (
+            right or ["true", "false", "error"]
+        )
