@@ -56,6 +56,7 @@ DEVIATIONS: list[tuple[str, str, str, str]] = [
     ("(null && true) == null", "true", "error", "langdef, Logical Operators: null is no boolean, an error"),
     ("null / 0.0 > 1.0", "true", "error", "langdef: no overload of / takes null"),
     ("size([null].filter(x, x)) == 0", "true", "error", "langdef, Macros: the condition is a boolean, null is none"),
+    ("(duration('2h') - duration('1h')).getHours() == 1", "error", "true", "langdef: the difference is a duration"),
     ("size(null) == 0", "true", "error", "langdef: size is of strings, bytes, lists and maps"),
     ("duration('4000000h') == duration('4000000h')", "true", "error", "cel-go: durations are 64 bits of nanoseconds"),
 ]
@@ -154,6 +155,8 @@ def _kept(apply: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         value = apply(left, right)
         if isinstance(value, timedelta) and not -_LONGEST <= value <= _LONGEST:
             raise ValueError("beyond 64 bits of nanoseconds")
+        if type(value) is timedelta:
+            return celtypes.DurationType(value)
         if type(value) is str:
             return celtypes.StringType(value)
         return celtypes.DoubleType(value) if type(value) is float else value
