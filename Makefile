@@ -29,7 +29,7 @@ check: $(VENV)/.dev ## ruff, mypy strict, import arrows, contracts under the sta
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy $(CODE)
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/mesh contract check contracts
 
 fix: $(VENV)/.dev ## what ruff can mend by itself
