@@ -8,18 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from mesh.contract import Contract
 from mesh.contract.avro import canonical_form
 from mesh.errors import ContractInvalid, MalformedBody
-from mesh.judge.columns import ColumnSift, Unsupported, compile_columns
 from mesh.judge.frame import PREFIX, fault, prefix, schema_id
 from mesh.judge.keys import KeyJudge
 from mesh.judge.rows import Resolution, RowCodec
 from mesh.judge.rules import Clauses, Sift, compile_resolving_sift, compile_sift
 from mesh.judge.verdict import Batch, Doubts, Suspicion, Verdicts
 from mesh.types import Finding, Headers, SchemaId
+
+if TYPE_CHECKING:
+    from mesh.judge.columns import ColumnSift
 
 _RESERVED: Final = "mesh-"
 # What a publisher may say of itself; everything else under the prefix is the platform's word.
@@ -50,8 +52,8 @@ class Judge:
         self._keys = KeyJudge(contract)
         self._required = frozenset(contract.headers)
         self._sift = compile_sift(self._clauses, contract.key_fields, self._keys.current)
-        if columns:
-            self._sift = self._in_columns(self._sift)
+        self._columns = self._in_columns(self._sift) if columns else None
+        self._sift = self._columns or self._sift
         self._canonical = canonical_form(contract.value_schema)
         self._plans: dict[bytes, _Plan] = {}
         self._unreadable: dict[SchemaId, str] = {}
@@ -104,18 +106,23 @@ class Judge:
         """Sift a batch without headers whose values are all of one schema; false for any other."""
         if self._required or any(batch.headers) or not batch.values:
             return False
-        head = (batch.values[0] or b"")[:PREFIX]
+        head, columns = (batch.values[0] or b"")[:PREFIX], self._columns
         plan = self._plans.get(head)
-        return plan is not None and isinstance(plan.sift, ColumnSift) and plan.sift.whole(batch, head, times, doubtful)
+        if plan is None or columns is None or plan.sift is not columns:
+            return False
+        return columns.whole(batch, head, times, doubtful)
 
-    def _in_columns(self, rows: Sift) -> Sift:
+    def _in_columns(self, rows: Sift) -> ColumnSift | None:
+        # Whoever only reads or checks contracts does not wait for NumPy.
+        from mesh.judge.columns import Unsupported, compile_columns  # noqa: PLC0415
+
         clauses, contract = self._clauses, self._contract
         try:
             return compile_columns(
                 clauses.record, contract.clauses, contract.key_fields, self._keys.current, contract.event_time, rows
             ).looking_at(each.loads for each in clauses.conditions(lenient=True))
         except Unsupported:
-            return rows
+            return None
 
     def _grouped(self, batch: Batch, doubtful: list[int]) -> Iterator[tuple[_Plan, Sequence[int]]]:
         for head, rows in _by_head(batch, doubtful, self._required).items():
