@@ -1,9 +1,9 @@
 """How bodies of one schema are read into columns, and which column is which field.
 
-Every shape of Avro has a form here but decimals in fixed fields of more than eight bytes, unions of more than 64 branches,
-records more than 64 deep and more than 4,096 columns: a contract with one of those is judged by the rows. Of the others
-the rows judge single records: decimals of more than eight bytes, collections in several blocks, maps with two keys of
-one length and beginning, and collections far longer than those of their batch.
+Every shape of Avro has a form here but decimals in fixed fields of more than eight bytes, unions of more than 64
+branches, records more than 64 deep and more than 4,096 columns: a contract with one of those is judged by the rows. Of
+the others the rows judge single records: decimals of more than eight bytes, collections in several blocks, maps with
+two keys of one length and beginning, and collections far longer than those of their batch.
 """
 
 from __future__ import annotations
