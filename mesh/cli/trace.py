@@ -12,7 +12,7 @@ from mesh.cli.console import emit_json, emit_table, told
 from mesh.kafka.admin import Admin
 from mesh.kafka.connection import Connection
 from mesh.kafka.log import LogReader
-from mesh.lineage.evidence import Presence, RecordFacts, Trace
+from mesh.lineage.evidence import Move, Presence, RecordFacts, Trace
 from mesh.lineage.trace import trace as follow
 from mesh.settings import Settings
 from mesh.types import Coordinate, ProductTopics
@@ -46,6 +46,7 @@ def rows(found: Trace) -> Iterator[Row]:
     if fate.settled is not None:
         yield "went to", str(fate.settled)
     yield from _finding_rows(found)
+    yield from _move_rows(found)
     yield "came from", str(fate.ingress)
     yield "origin", f"{found.origin} (as the publisher wrote it)" if found.origin is not None else "none written"
     yield "schema", _schema_text(found)
@@ -73,6 +74,22 @@ def _finding_rows(found: Trace) -> Iterator[Row]:
         yield "finding", "unknown, the quarantined record can no longer be read"
     for finding in found.fate.findings or ():
         yield "finding", f"{finding.clause} at {finding.path or 'the record'}: {finding.reason}"
+
+
+def _move_rows(found: Trace) -> Iterator[Row]:
+    if found.replayed is not None:
+        yield "replayed from", str(found.replayed.quarantined)
+        yield from _command_rows(found.replayed)
+    if found.later is not None:
+        outcome = f"{found.later.result}" + (f", now {found.later.settled}" if found.later.settled else "")
+        yield "later", outcome
+        yield from _command_rows(found.later)
+
+
+def _command_rows(move: Move) -> Iterator[Row]:
+    yield "command", f"{move.command} by {move.actor}: {move.reason or 'no reason given'}"
+    if move.patch:
+        yield "patch", move.patch
 
 
 def _schema_text(found: Trace) -> str:

@@ -3,7 +3,7 @@
 from mesh.lineage.chain import PartitionChain, PartitionTransaction
 from mesh.lineage.digest import NO_RECORDS, RecordDigest, layouts_of
 from mesh.lineage.encoding import decode_manifest, encode_manifest, manifest_schema_json
-from mesh.lineage.evidence import Fate, Link, ManifestFacts, Presence, RecordFacts, Schema, Trace
+from mesh.lineage.evidence import Fate, Link, ManifestFacts, Move, Presence, RecordFacts, Schema, Trace
 from mesh.lineage.log import LineageLog
 from mesh.lineage.manifest import (
     Basis,
@@ -42,6 +42,7 @@ __all__ = [
     "Link",
     "Manifest",
     "ManifestFacts",
+    "Move",
     "OffsetSet",
     "Outcome",
     "PartitionChain",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mesh.lineage.manifest import Basis, Disposition, Place
+from mesh.lineage.settlement import Result
 from mesh.types import Coordinate, Finding, SchemaId
 
 
@@ -73,6 +74,22 @@ class Schema:
     fingerprint: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """An operator's command that moved a record out of quarantine, as *observed* but for who: ``actor`` is *attested*.
+
+    ``settled`` is where the record went; None for one that was discarded. ``patch`` is empty for the original bytes.
+    """
+
+    quarantined: Coordinate
+    command: Coordinate
+    result: Result
+    actor: str
+    reason: str
+    patch: str
+    settled: Coordinate | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
     """One record followed back to where its publisher took it from."""
@@ -87,6 +104,10 @@ class Trace:
     schema: Schema
     basis: Basis
     manifest: ManifestFacts
+    replayed: Move | None = None
+    """How it left the quarantine, for a record that was there before it came here."""
+    later: Move | None = None
+    """What became of a quarantined record."""
     replaced: tuple[str, ...] = ()
     """Topics of the product that were re-created since: their coordinates above no longer lead anywhere."""
 
@@ -110,6 +131,8 @@ class Trace:
             "rule_set": self.basis.rule_set,
             "build": self.basis.build,
             "manifest": _manifest(self.manifest),
+            "replayed": _move(self.replayed),
+            "later": _move(self.later),
             "replaced": list(self.replaced),
         }
 
@@ -128,6 +151,20 @@ def _findings(findings: tuple[Finding, ...] | None) -> list[dict[str, str]] | No
     if findings is None:
         return None
     return [{"clause": f.clause, "path": f.path, "reason": f.reason, "reaction": str(f.reaction)} for f in findings]
+
+
+def _move(move: Move | None) -> dict[str, object] | None:
+    if move is None:
+        return None
+    return {
+        "quarantined": str(move.quarantined),
+        "command": str(move.command),
+        "result": str(move.result),
+        "actor": move.actor,
+        "reason": move.reason,
+        "patch": move.patch or None,
+        "settled": str(move.settled) if move.settled else None,
+    }
 
 
 def _manifest(facts: ManifestFacts) -> dict[str, object]:

@@ -11,11 +11,12 @@ from mesh.judge.frame import unframe
 from mesh.kafka.admin import TopicState
 from mesh.kafka.message import Message
 from mesh.lineage.absence import Question, unaccounted
-from mesh.lineage.evidence import Fate, ManifestFacts, Presence, RecordFacts, Schema, Trace
+from mesh.lineage.evidence import Fate, ManifestFacts, Move, Presence, RecordFacts, Schema, Trace
 from mesh.lineage.log import LineageLog, Reader
 from mesh.lineage.manifest import Disposition, Manifest, Place
 from mesh.lineage.origins import decode_origins
 from mesh.lineage.search import Entry
+from mesh.lineage.settlement import Result, Settlement
 from mesh.lineage.verdict_header import last_verdict
 from mesh.types import Coordinate, Finding, ProductTopics, SchemaId, TopicPartition
 
@@ -92,18 +93,47 @@ class _Walk:
         at, manifest = self._covering(asked)
         ingress = self._ingress_offset(manifest, asked.offset)
         message, facts = self._record(self._place, asked.offset, manifest)
+        fate = self._fate(manifest, ingress, message)
         return Trace(
             asked=self._topics.coordinate(self._place, asked.offset, manifest),
             place=self._place,
             product=manifest.product,
             record=facts,
-            fate=self._fate(manifest, ingress, message),
+            fate=fate,
             origin=_text(self._kept_origin(manifest, ingress) or _header_origin(message)),
             schema=_schema(manifest, message),
             basis=manifest.basis,
             manifest=self._manifest_facts(at, manifest),
+            replayed=self._move(manifest, manifest.settlement(ingress)),
+            later=self._later(manifest, fate),
             replaced=tuple(name for place, name in self._topics.names.items() if self._gone(place, manifest)),
         )
+
+    def _move(self, manifest: Manifest, settlement: Settlement | None) -> Move | None:
+        if settlement is None:
+            return None
+        place = {Result.PASSED: Place.PUBLIC, Result.REFUSED: Place.QUARANTINE}.get(settlement.result)
+        offset = manifest.ingress_to_outcome(settlement.ingress).offset if place is not None else None
+        return Move(
+            quarantined=self._topics.coordinate(Place.QUARANTINE, settlement.quarantined, manifest),
+            command=Coordinate(self._topics.family.commands, manifest.partition, settlement.command),
+            result=settlement.result,
+            actor=settlement.actor,
+            reason=settlement.reason,
+            patch=settlement.patch,
+            settled=self._topics.coordinate(place, offset, manifest) if place and offset is not None else None,
+        )
+
+    def _later(self, manifest: Manifest, fate: Fate) -> Move | None:
+        """The command that settled a quarantined record, if one did."""
+        if fate.disposition is not Disposition.QUARANTINED or fate.settled is None:
+            return None
+        for _, newer in self._log.settling():
+            for each in newer.settlements:
+                about = each.quarantined == fate.settled.offset and each.result.settles
+                if about and newer.topics.quarantine == manifest.topics.quarantine:
+                    return self._move(newer, each)
+        return None
 
     def _gone(self, place: Place, manifest: Manifest) -> bool:
         return self._topics.unchanged(place, manifest) is None

@@ -12,8 +12,8 @@ import pytest
 
 from mesh.contract import Contract
 from mesh.gate.quarantine import Command, Patch, Verb
-from mesh.kafka import LogReader, Message, Producer
-from mesh.lineage import Manifest, Result, decode_manifest, last_verdict
+from mesh.kafka import Admin, LogReader, Message, Producer
+from mesh.lineage import Manifest, Result, decode_manifest, last_verdict, trace
 from mesh.types import Coordinate, Headers, SchemaId, TopicPartition
 from tests.support.broker import eventually
 from tests.support.checker import Tally, check
@@ -132,6 +132,35 @@ def test_a_corrected_record_is_judged_again_and_passes_with_its_lineage(product:
     assert (settlement.actor, json.loads(settlement.patch)) == (product.desk, {"set": {"speed": 40.0}})
     tally = product.check()
     assert (tally.read, tally.accepted, tally.quarantined) == (3, 3, 0)
+
+
+def test_a_replayed_record_is_traced_to_the_quarantined_one_the_command_and_its_origin(
+    product: Site, mesh: RunningMesh
+) -> None:
+    product.send(("EWR", 400.0), headers=[("mesh-origin", b"file#7")])
+    product.command(0)
+    product.settled(1)
+    product.command(1, patch=Patch({"speed": 5.0}))
+    product.settled(2)
+    topics, number = product.contract.topics, product.partition
+    first, second = (record.offset() for record in product.records(topics.quarantine))
+    with Admin(mesh.admin) as admin, LogReader(mesh.admin) as reader:
+        passed = trace(Coordinate(topics.public, number, 0), reader, admin)
+        again = trace(Coordinate(topics.quarantine, number, second), reader, admin)
+        ingress = trace(Coordinate(topics.ingress, number, 0), reader, admin)
+    assert passed.replayed is not None
+    assert (str(passed.replayed.quarantined), str(passed.replayed.command)) == (
+        f"{topics.quarantine}/{number}/{second}",
+        f"{topics.commands}/{number}/1",
+    )
+    assert (passed.replayed.actor, json.loads(passed.replayed.patch)) == (product.desk, {"set": {"speed": 5.0}})
+    assert (passed.origin, str(passed.fate.ingress)) == ("file#7", f"{topics.ingress}/{number}/0")
+    assert again.replayed is not None
+    assert (again.replayed.quarantined.offset, again.replayed.patch, again.origin) == (first, "", "file#7")
+    assert again.later is not None
+    assert str(again.later.settled) == f"{topics.public}/{number}/0"
+    assert ingress.later is not None
+    assert (ingress.later.result, ingress.later.settled and ingress.later.settled.offset) == (Result.REFUSED, second)
 
 
 def test_a_record_that_still_breaks_the_contract_is_quarantined_again_one_attempt_on(product: Site) -> None:

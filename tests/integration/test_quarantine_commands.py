@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,8 @@ from typer.testing import CliRunner
 
 from mesh.cli.app import app
 from mesh.contract import Contract
-from mesh.kafka import Producer
-from mesh.types import Headers
+from mesh.kafka import LogReader, Producer
+from mesh.types import Coordinate, Headers, TopicPartition
 from tests.support.contracts import Draft
 from tests.support.mesh import RunningMesh
 from tests.support.writing import Framing
@@ -176,3 +177,96 @@ def test_a_wrong_word_is_told(run: Run, contract: Contract, words: list[str], to
     done = run("list", *product, *(words or ["key=x"]))
     assert done.exit_code in (1, 2)
     assert told in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--set", "speed"], "path=value"),
+        (["--set", "speed:=message."], "--set"),
+        (["--from", "no-such-file"], "cannot read"),
+        (["state=discarded"], "only open records"),
+        (["key=EWR", "clause=speed-possible", "--set", "height=1"], "no height"),
+        (["key=EWR", "clause=speed-possible", "--set", "station=JFK"], "part of the key"),
+    ],
+)
+def test_a_wrong_correction_is_told_before_anything_happens(
+    run: Run, contract: Contract, arguments: list[str], told: str
+) -> None:
+    done = run("replay", contract.product, *arguments, "--dry-run")
+    assert done.exit_code != 0
+    assert told in done.stderr + done.stdout
+
+
+def test_broken_records_are_corrected_tried_and_replayed(run: Run, mesh: RunningMesh, contract: Contract) -> None:
+    chosen = [contract.product, "clause=speed-possible", "key=EWR"]
+    for correction, told in (("speed:=message.speed / 4.0", "passed"), ("speed=999", "refused again")):
+        tried = run("replay", *chosen, "--set", correction, "--dry-run", "--json")
+        assert [each["would be"] for each in json.loads(tried.stdout)] == [told]
+        assert tried.exit_code == (0 if told == "passed" else 3)
+    refused = run("replay", *chosen, "--set", "speed:=message.speed / 4.0")
+    assert (refused.exit_code, "--yes" in refused.stderr) == (2, True)
+    assert listed(run, *chosen, "state=open") != []
+    done = run("replay", *chosen, "--set", "speed:=message.speed / 4.0", "--reason", "in knots by four", "--yes")
+    assert done.exit_code == 0, done.stderr
+    assert done.stderr.strip() == "1 passed"
+    (row,) = [line.split("\t") for line in done.stdout.splitlines()[1:]]
+    assert row[1] == "passed"
+    (held,) = listed(run, *chosen)
+    assert (held["state"], held["settled"]["reason"], held["settled"]["result"]) == (
+        "replayed",
+        "in knots by four",
+        row[2],
+    )
+    assert json.loads(held["settled"]["patch"]) == {"set": {"speed": 100.0}}
+    again = run("replay", *chosen, "--yes")
+    assert (again.exit_code, "no open record" in again.stderr) == (1, True)
+
+
+def test_an_edited_export_is_replayed_and_classified_values_stay(
+    run: Run, mesh: RunningMesh, contract: Contract, tmp_path: Path
+) -> None:
+    file = tmp_path / "edited.ndjson"
+    lines = [json.loads(line) for line in run("export", contract.product, "key=JFK").stdout.splitlines()]
+    assert [line["value"]["pilot"] for line in lines] == ["(classified)"] * 2
+    lines[0]["value"]["speed"] = 41.5
+    lines[1]["value"]["pilot"] = "Cid"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    done = run("replay", contract.product, "--from", file, "--yes", "--json")
+    assert done.exit_code == 0, done.stderr
+    places = [each["now at"] for each in json.loads(done.stdout)]
+    framing = Framing(mesh, contract)
+    with LogReader(mesh.admin) as reader:
+        records = [
+            reader.fetch(TopicPartition(contract.topics.public, 0), Coordinate.parse(at).offset) for at in places
+        ]
+    assert [framing.decoded((record and record.value()) or b"") for record in records] == [
+        {"station": "JFK", "speed": 41.5, "pilot": "Ben"},
+        {"station": "JFK", "speed": 2.0, "pilot": "Cid"},
+    ]
+    told = [each["settled"]["patch"] for each in listed(run, contract.product, "state=replayed", "key=JFK")]
+    assert [json.loads(each)["set"] for each in told] == [{"speed": 41.5}, {"pilot": "(classified)"}]
+
+
+def test_what_cannot_be_read_is_replaced_whole_or_discarded(run: Run, contract: Contract, tmp_path: Path) -> None:
+    (garbage,) = listed(run, contract.product, "clause=frame.magic")
+    file = tmp_path / "whole.ndjson"
+    whole = {"coordinate": garbage["coordinate"], "value": {"station": "EWR", "speed": 3.5, "pilot": None}}
+    file.write_text(json.dumps(whole), encoding="utf-8")
+    done = run("replay", contract.product, "--from", file, "--yes")
+    assert (done.exit_code, done.stderr.strip()) == (0, "1 passed")
+    done = run("discard", contract.product, "key=LGA", "--reason", "a test flight", "--yes")
+    assert (done.exit_code, done.stderr.strip()) == (0, "1 discarded")
+    assert json.loads(run("stats", contract.product, "--json").stdout)["records"]["open"] == 0
+
+
+def test_only_operators_may_settle(run: Run, contract: Contract, mesh: RunningMesh, monkeypatch: Any) -> None:
+    send(mesh, contract, [(b"not even a key", b"nor a value", ())])
+    mesh.await_gated(contract)
+    monkeypatch.setenv("MESH_PRINCIPAL", contract.product.domain)
+    assert [each["clauses"] for each in listed(run, contract.product, "clause=key.magic")] == [
+        ["frame.magic", "key.magic"]
+    ]
+    done = run("discard", contract.product, "clause=key.magic", "--reason", "noise", "--yes")
+    assert "may not write" in done.stderr
+    assert done.exit_code == 5

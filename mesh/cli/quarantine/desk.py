@@ -10,7 +10,10 @@ from typing import Any
 
 from mesh.connection import Mesh
 from mesh.contract import Contract
-from mesh.gate.quarantine import Held, QuarantineLog
+from mesh.errors import MalformedBody, NotFound, UsageError
+from mesh.gate.quarantine import Held, Patching, QuarantineLog
+from mesh.judge.explanation import Explainer
+from mesh.judge.frame import unframe
 from mesh.kafka import Admin, Connection, LogReader
 from mesh.registry import RegistryClient
 from mesh.types import ProductName
@@ -38,6 +41,19 @@ class Desk:
             f"{each.get('channel')} ({each['tool']})" if "tool" in each else each.get("channel") for each in support
         ]
         return [self.contract.owner or f"the domain {self.contract.product.domain}", *map(str, channels)]
+
+    def explained(self, held: Held) -> list[str]:
+        """The smallest violated parts by the contract in force, as sentences; empty for what nobody can read."""
+        try:
+            written, body = unframe(held.record.value or b"")
+            record = Patching(self.registry, ()).codec(written).decode(body)
+        except (MalformedBody, NotFound, UsageError):
+            return []
+        if not isinstance(record, dict):
+            return []
+        explainer, known = Explainer(self.contract), {clause.id for clause in self.contract.clauses}
+        found = (explainer.explain(clause, record) for clause in held.record.clauses if clause in known)
+        return [str(each) for each in found if each is not None]
 
 
 @contextmanager

@@ -61,7 +61,8 @@ def show(selection: Words, reveal: Reveal = False, as_json: Json = False) -> Non
         if not found:
             raise NotFound("quarantined record", " ".join(selection), "mesh quarantine list shows what is there")
         if as_json:
-            emit_json([content(desk, held) | {"ask": desk.contacts} for held in found[:_SHOWN]])
+            more = [{"because": desk.explained(held), "ask": desk.contacts} for held in found[:_SHOWN]]
+            emit_json([content(desk, held) | each for held, each in zip(found, more, strict=False)])
             return
         for held in found[:_SHOWN]:
             emit_table(("fact", "value"), _facts(desk, held))
@@ -77,6 +78,8 @@ def _facts(desk: Desk, held: Held) -> Iterator[tuple[str, object]]:
         yield "finding", f"{finding.clause} at {finding.path or 'the record'}: {finding.reason}"
     if verdict.omitted:
         yield "finding", f"and {verdict.omitted} more"
+    for because in desk.explained(held):
+        yield "because", because
     yield "key", json.dumps(desk.log.contents.key(record), ensure_ascii=False)
     yield "value", _value_text(desk, held)
     yield "came from", f"{verdict.coordinate}, arrived {moment_text(record.arrived)}"

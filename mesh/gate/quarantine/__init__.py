@@ -2,6 +2,7 @@
 
 from mesh.gate.quarantine.command import Command, Patch, Verb
 from mesh.gate.quarantine.contents import HIDDEN, Contents
+from mesh.gate.quarantine.operating import Trial, order, outcomes
 from mesh.gate.quarantine.patching import Patching
 from mesh.gate.quarantine.reading import Held, QuarantineLog, Selection
 from mesh.gate.quarantine.record import Quarantined
@@ -19,5 +20,8 @@ __all__ = [
     "Selection",
     "Standing",
     "State",
+    "Trial",
     "Verb",
+    "order",
+    "outcomes",
 ]

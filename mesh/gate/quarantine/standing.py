@@ -81,12 +81,13 @@ def _standing(settlement: Settlement, manifest: Manifest, topics: ProductTopics)
         patch=settlement.patch,
         at=manifest.created_at,
         command=Coordinate(topics.commands, manifest.partition, settlement.command),
-        settled=_outcome(settlement, manifest, topics),
+        settled=outcome(settlement, manifest, topics),
         note="" if settlement.result.settles else f"a command changed nothing: {settlement.reason}",
     )
 
 
-def _outcome(settlement: Settlement, manifest: Manifest, topics: ProductTopics) -> Coordinate | None:
+def outcome(settlement: Settlement, manifest: Manifest, topics: ProductTopics) -> Coordinate | None:
+    """Where a record that a command moved lies now; None for one that it did not move."""
     names: Mapping[Result, str] = {Result.PASSED: topics.public, Result.REFUSED: topics.quarantine}
     name = names.get(settlement.result)
     offset = manifest.ingress_to_outcome(settlement.ingress).offset if name is not None else None
