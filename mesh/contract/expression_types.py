@@ -95,6 +95,7 @@ _LEAVES: Final = {
     "bytes": Type("bytes"),
     "fixed": Type("bytes"),
 }
+_MOST_DIGITS: Final = 1000
 _MILLI, _MICRO = 1_000_000, 1_000
 _TEMPORAL: Final = {
     ("int", "date"): Type("timestamp", unit=DAY, reach=1 << 31),
@@ -126,7 +127,8 @@ def type_of(shape: Shape, around: tuple[Shape, ...] = ()) -> Type:
         case Map():
             found = Type("map", item=type_of(shape.values, around))
         case Primitive(logical=Logical(name="decimal") as logical) | Fixed(logical=Logical(name="decimal") as logical):
-            found = Type("decimal", scale=logical.scale)
+            # No number that people write has more digits; ten to the power of a scale is computed for each record.
+            found = Type("decimal", scale=logical.scale) if 0 <= logical.scale <= _MOST_DIGITS else Type("opaque")
         case Primitive(kind=kind, logical=Logical(name=name)) if (kind, name) in _TEMPORAL:
             found = _TEMPORAL[kind, name]
         case _:

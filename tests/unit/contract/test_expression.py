@@ -332,6 +332,14 @@ def test_source_that_explodes_is_refused() -> None:
         assert found.endswith("the expression is too complex; split it into several rules")
 
 
+@pytest.mark.parametrize("scale", [-1, 10**9])
+def test_a_decimal_beyond_reason_is_not_computed_with(scale: int) -> None:
+    decimal = {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": scale}
+    schema = {"type": "record", "name": "R", "fields": [{"name": "d", "type": decimal}]}
+    (problem,) = Expression.parse("double(message.d) > 1.0").check(schema)
+    assert problem.startswith("column 1: double converts numbers, not a value that rules cannot look into")
+
+
 def test_rules_apply_to_records_only() -> None:
     assert Expression.parse("true").check("string") == [
         "column 1: rules apply to records, the schema is of another type"
