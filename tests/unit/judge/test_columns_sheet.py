@@ -203,6 +203,16 @@ def test_a_character_that_goes_on_in_the_next_record() -> None:
     assert read(found, bodies).done().tolist() == [False, False, True]
 
 
+@pytest.mark.parametrize("size", [1, 7, 8, 9, 31, 32, 33, 41, 70, 128, 129, 191, 192, 193, 250, 700])
+@pytest.mark.parametrize("shift", range(0, 8, 3))
+def test_a_broken_byte_anywhere(size: int, shift: int) -> None:
+    found, _ = layout("string")
+    first = varint(shift) + b"b" * shift
+    fine = first + varint(size) + b"a" * size + b"\x00"
+    bodies = [first + varint(size) + b"a" * at + b"\xff" + b"a" * (size - at - 1) + b"\x00" for at in range(size)]
+    assert np.flatnonzero(read(found, [fine, *bodies, fine]).done()).tolist() == [0, size + 1]
+
+
 @pytest.mark.parametrize(
     "schema",
     [
