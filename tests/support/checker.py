@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from mesh.contract import Contract
-from mesh.kafka import Connection, LogReader, Message
+from mesh.kafka import Admin, Connection, LogReader, Message
 from mesh.lineage import (
     VERDICT_HEADER,
     Disposition,
@@ -20,11 +21,13 @@ from mesh.lineage import (
     digest_of,
     last_verdict,
 )
-from mesh.types import TopicPartition
+from mesh.types import ProductTopics, TopicPartition
 
 _WHOLE = 1 << 60
 _WAITING = (Disposition.QUARANTINED, Disposition.PARKED)
 _ENDS = (*_WAITING, Disposition.PASSED, Disposition.REPEATED)
+
+Log = Mapping[int, Message]
 
 
 @dataclass
@@ -41,83 +44,185 @@ class Tally:
     clauses: Counter[str] = field(default_factory=Counter)
 
 
-def check(connection: Connection, contract: Contract, partitions: Iterable[int] | None = None) -> Tally:
-    """Check every partition of a product that the gate has caught up with; AssertionError says what does not hold."""
+@dataclass(frozen=True)
+class Evidence:
+    """Everything committed of one partition of a product, by offset.
+
+    ``ingress`` has one log for each incarnation of the topic, by its Kafka id: offsets of one mean nothing in another.
+    """
+
+    topics: ProductTopics
+    number: int
+    ingress: Mapping[UUID, Log]
+    public: Log
+    quarantine: Log
+    lineage: Log
+
+    def at(self, topic: str, offset: int) -> str:
+        """How an offset is named in what the checker says."""
+        return f"{topic}/{self.number}/{offset}"
+
+
+def check(
+    connection: Connection,
+    contract: Contract,
+    partitions: Iterable[int] | None = None,
+    former: Mapping[int, Evidence] | None = None,
+) -> Tally:
+    """Check every partition of a product that the gate has caught up with; AssertionError says what does not hold.
+
+    ``former`` is what was gathered, by partition, before the ingress topic was deleted and made again.
+    """
     tally = Tally()
-    with LogReader(connection) as reader:
-        for number in range(contract.partitions) if partitions is None else partitions:
-            _check_partition(reader, contract, number, tally)
+    for number, evidence in gather(connection, contract, partitions).items():
+        judge(evidence if former is None else _joined(former[number], evidence), tally)
     return tally
+
+
+def gather(connection: Connection, contract: Contract, partitions: Iterable[int] | None = None) -> dict[int, Evidence]:
+    """Read what there is, by partition."""
+    topics = contract.topics
+    with Admin(connection) as admin, LogReader(connection) as reader:
+        incarnation = admin.topics([topics.ingress])[topics.ingress].topic_id
+        return {
+            number: Evidence(
+                topics,
+                number,
+                {incarnation: _records(reader, topics.ingress, number)},
+                _records(reader, topics.public, number),
+                _records(reader, topics.quarantine, number),
+                _records(reader, topics.lineage, number),
+            )
+            for number in (range(contract.partitions) if partitions is None else partitions)
+        }
 
 
 def _records(reader: LogReader, topic: str, partition: int) -> dict[int, Message]:
     return {record.offset(): record for record in reader.read(TopicPartition(topic, partition), 0, _WHOLE)}
 
 
-def _check_partition(reader: LogReader, contract: Contract, number: int, tally: Tally) -> None:
-    topics = contract.topics
-    ingress = _records(reader, topics.ingress, number)
-    public = _records(reader, topics.public, number)
-    quarantine = _records(reader, topics.quarantine, number)
-    manifests = _chained(reader, topics.lineage, number)
-    settled: dict[int, Disposition] = {}
-    claimed: Counter[str] = Counter()
-    for manifest in manifests:
-        for offset in manifest.released:
-            # Written before the records read in the same transaction, and at most once to the public topic.
-            waited = settled.get(offset)
-            assert waited in _WAITING, f"ingress {number}/{offset} was released, but it had been {waited}"
-            settled[offset] = _check_record(manifest, offset, ingress, public, quarantine)
-            claimed[settled[offset]] += 1
-        for offset in manifest.delivered:
-            assert offset not in settled, f"ingress {number}/{offset} was settled twice"
-            settled[offset] = _check_record(manifest, offset, ingress, public, quarantine)
-            claimed[settled[offset]] += 1
-        _check_manifest(manifest, ingress)
-        _check_settlements(manifest, quarantine)
+def _joined(former: Evidence, now: Evidence) -> Evidence:
+    ingress = {**former.ingress, **now.ingress}
+    return Evidence(now.topics, now.number, ingress, now.public, now.quarantine, now.lineage)
+
+
+def judge(evidence: Evidence, tally: Tally) -> None:
+    """Hold the outputs against the ingress by what the manifests say; counts into ``tally``."""
+    judgement = _Judgement(evidence)
+    for manifest in _chained(evidence):
+        judgement.hear(manifest)
         tally.settlements.update(str(each.result) for each in manifest.settlements)
-    where = f"{topics.public} partition {number}"
-    assert settled.keys() == ingress.keys(), f"{where}: {settled.keys() ^ ingress.keys()} not accounted for"
-    ends = Counter(settled.values())
-    assert len(ingress) == sum(ends[each] for each in _ENDS), f"{where}: {len(ingress)} were read, {ends}"
-    assert claimed["passed"] == len(public), f"{where}: {len(public)} public records, {claimed['passed']} accounted for"
-    assert claimed["quarantined"] == len(quarantine), f"{where}: {len(quarantine)} quarantined, {claimed}"
-    tally.read += len(ingress)
+        tally.manifests += 1
+    judgement.conclude()
+    ends = Counter(judgement.settled.values())
+    tally.read += len(judgement.settled)
     tally.accepted += ends[Disposition.PASSED]
     tally.quarantined += ends[Disposition.QUARANTINED]
     tally.parked += ends[Disposition.PARKED]
     tally.repeated += ends[Disposition.REPEATED]
-    tally.manifests += len(manifests)
-    for record in quarantine.values():
+    for offset, record in evidence.quarantine.items():
         verdict = last_verdict(record.headers() or ())
-        assert verdict is not None, f"{where}: {record.offset()} has no verdict"
+        assert verdict is not None, f"{evidence.at(evidence.topics.quarantine, offset)} has no verdict"
         tally.clauses.update({finding.clause for finding in verdict.findings})
 
 
-def _check_record(
-    manifest: Manifest,
-    offset: int,
-    ingress: Mapping[int, Message],
-    public: Mapping[int, Message],
-    quarantine: Mapping[int, Message],
-) -> Disposition:
-    outcome = manifest.ingress_to_outcome(offset)
-    if outcome.offset is None:
+class _Judgement:
+    """What the manifests of one partition have claimed so far."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence, self.topics = evidence, evidence.topics
+        self.settled: dict[tuple[UUID, int], Disposition] = {}
+        self.claimed: dict[str, set[int]] = {self.topics.public: set(), self.topics.quarantine: set()}
+
+    def hear(self, manifest: Manifest) -> None:
+        """The next manifest: whom it settles, and with what."""
+        incarnation = manifest.topics.ingress
+        assert incarnation in self.evidence.ingress, f"{self.topics.ingress} {incarnation} is not the topic there is"
+        for offset in manifest.released:
+            # Written before the records read in the same transaction, and at most once to the public topic.
+            waited = self.settled.get((incarnation, offset))
+            assert waited in _WAITING, f"{self._source(offset)} was released, but it had been {waited}"
+            self.settled[incarnation, offset] = self._settle(manifest, offset)
+        for offset in manifest.delivered:
+            assert (incarnation, offset) not in self.settled, f"{self._source(offset)} was settled twice"
+            self.settled[incarnation, offset] = self._settle(manifest, offset)
+        self._check_digest(manifest)
+        self._check_settlements(manifest)
+
+    def _source(self, offset: int) -> str:
+        return self.evidence.at(self.topics.ingress, offset)
+
+    def _settle(self, manifest: Manifest, offset: int) -> Disposition:
+        source = self.evidence.ingress[manifest.topics.ingress].get(offset)
+        assert source is not None, f"{self._source(offset)} was settled, but it is not there"
+        outcome = manifest.ingress_to_outcome(offset)
+        if outcome.offset is None:
+            return outcome.disposition
+        settlement = manifest.settlement(offset)
+        patched = settlement is not None and bool(settlement.patch)
+        if outcome.disposition is Disposition.PASSED:
+            copy, where = self._claim(self.topics.public, self.evidence.public, outcome.offset, offset)
+            assert _content(copy, patched) == _content(source, patched), f"{where} was altered on its way"
+        else:
+            assert outcome.disposition is Disposition.QUARANTINED
+            copy, where = self._claim(self.topics.quarantine, self.evidence.quarantine, outcome.offset, offset)
+            if offset not in manifest.stubs:
+                _check_quarantined(copy, source, where, patched=patched)
         return outcome.disposition
-    settlement = manifest.settlement(offset)
-    patched = settlement is not None and bool(settlement.patch)
-    if outcome.disposition is Disposition.PASSED:
-        same = _content(public[outcome.offset], patched) == _content(ingress[offset], patched)
-        assert same, f"{offset} was altered on its way"
-    else:
-        assert outcome.disposition is Disposition.QUARANTINED
-        if offset not in manifest.stubs:
-            held, headers = quarantine[outcome.offset], quarantine[outcome.offset].headers() or []
-            assert headers[-1][0] == VERDICT_HEADER
-            key, value, original, when = _content(ingress[offset], patched)
-            assert (held.key(), headers[:-1], held.timestamp()[1]) == (key, original, when)
-            assert patched or held.value() == value
-    return outcome.disposition
+
+    def _claim(self, topic: str, log: Log, offset: int, source: int) -> tuple[Message, str]:
+        where = f"{self.evidence.at(topic, offset)}, from {self._source(source)},"
+        assert offset not in self.claimed[topic], f"{where} was claimed before"
+        self.claimed[topic].add(offset)
+        assert offset in log, f"{where} is not there"
+        return log[offset], where
+
+    def _check_settlements(self, manifest: Manifest) -> None:
+        """What commands moved is what the settlements say, each about the quarantined copy of its own record."""
+        moved = [each for each in manifest.settlements if each.result in (Result.PASSED, Result.REFUSED)]
+        assert {each.ingress for each in moved} <= set(manifest.released)
+        for each in manifest.settlements:
+            if each.quarantined >= 0:
+                verdict = last_verdict(self.evidence.quarantine[each.quarantined].headers() or ())
+                assert verdict is not None
+                assert verdict.coordinate.offset == each.ingress
+
+    def _check_digest(self, manifest: Manifest) -> None:
+        ingress, digest = self.evidence.ingress[manifest.topics.ingress], RecordDigest()
+        for offset in manifest.delivered - manifest.stubs:
+            record = ingress[offset]
+            digest.add(record.key(), record.value(), record.headers() or [])
+        read = f"{self._source(manifest.ingress_from)} to {manifest.ingress_to}"
+        assert digest.digest() == manifest.sha256_in, f"{read}: the digest over the bytes read does not hold"
+        origins = decode_origins(manifest.origins)
+        for at, offset in enumerate(manifest.delivered):
+            if origins and offset not in manifest.stubs:
+                told = dict(ingress[offset].headers() or []).get("mesh-origin")
+                assert origins[at] == told, f"{self._source(offset)}: its origin is another"
+
+    def conclude(self) -> None:
+        """Nothing is left over, on either side."""
+        for incarnation, log in self.evidence.ingress.items():
+            unread = [self._source(offset) for offset in log if (incarnation, offset) not in self.settled]
+            assert not unread, f"{', '.join(unread[:5])}: {len(unread)} records were read by nobody"
+        for topic, log in (
+            (self.topics.public, self.evidence.public),
+            (self.topics.quarantine, self.evidence.quarantine),
+        ):
+            odd = [self.evidence.at(topic, offset) for offset in sorted(log.keys() - self.claimed[topic])]
+            assert not odd, f"{', '.join(odd[:5])}: {len(odd)} records come from nowhere"
+        assert all(end in _ENDS for end in self.settled.values()), f"an unknown end: {Counter(self.settled.values())}"
+
+
+def _check_quarantined(held: Message, source: Message, where: str, *, patched: bool) -> None:
+    """The original bytes and the verdict as the last header."""
+    headers = held.headers() or []
+    assert headers, f"{where} has no verdict"
+    assert headers[-1][0] == VERDICT_HEADER, f"{where} has no verdict as its last header"
+    key, value, original, when = _content(source, patched)
+    same = (held.key(), headers[:-1], held.timestamp()[1]) == (key, original, when)
+    assert same, f"{where} was altered on its way"
+    assert patched or held.value() == value, f"{where} was altered on its way"
 
 
 def _content(record: Message, patched: bool) -> tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]], int]:
@@ -125,45 +230,26 @@ def _content(record: Message, patched: bool) -> tuple[bytes | None, bytes | None
     return record.key(), None if patched else record.value(), record.headers() or [], record.timestamp()[1]
 
 
-def _check_settlements(manifest: Manifest, quarantine: Mapping[int, Message]) -> None:
-    """What was moved by commands is what the settlements say, each about the quarantined copy of its own record."""
-    moved = [each for each in manifest.settlements if each.result in (Result.PASSED, Result.REFUSED)]
-    assert {each.ingress for each in moved} <= set(manifest.released)
-    for each in manifest.settlements:
-        if each.quarantined >= 0:
-            verdict = last_verdict(quarantine[each.quarantined].headers() or ())
-            assert verdict is not None
-            assert verdict.coordinate.offset == each.ingress
-
-
-def _check_manifest(manifest: Manifest, ingress: Mapping[int, Message]) -> None:
-    digest = RecordDigest()
-    for offset in manifest.delivered - manifest.stubs:
-        record = ingress[offset]
-        digest.add(record.key(), record.value(), record.headers() or [])
-    assert digest.digest() == manifest.sha256_in, "the digest over the bytes read does not hold"
-    origins = decode_origins(manifest.origins)
-    for at, offset in enumerate(manifest.delivered):
-        if origins and offset not in manifest.stubs:
-            assert origins[at] == dict(ingress[offset].headers() or []).get("mesh-origin")
-
-
-def _chained(reader: LogReader, topic: str, number: int) -> list[Manifest]:
+def _chained(evidence: Evidence) -> list[Manifest]:
     """The manifests of a partition, each continuing the one before it."""
     manifests: list[Manifest] = []
     chain: PartitionChain | None = None
     previous = b""
-    for record in reader.read(TopicPartition(topic, number), 0, _WHOLE):
-        payload = record.value() or b""
+    for offset, record in evidence.lineage.items():
+        where, payload = evidence.at(evidence.topics.lineage, offset), record.value() or b""
         manifest = decode_manifest(payload)
-        assert manifest.previous == previous, f"{topic}/{number}/{record.offset()} does not continue the chain"
+        assert manifest.previous == previous, f"{where} does not continue the chain"
         if chain is not None and manifest.epoch == chain.epoch:
-            assert (manifest.sequence, manifest.ingress_from) == (chain.sequence, chain.ingress_next)
-            assert manifest.public.base >= chain.public_next
-            assert (manifest.settled_before, manifest.commands_next >= chain.commands_next) == (
-                chain.settled_last,
-                True,
-            )
-        chain, previous = PartitionChain.resume(manifest, payload, record.offset()), digest_of(payload)
+            _check_tiling(chain, manifest, where)
+        chain, previous = PartitionChain.resume(manifest, payload, offset), digest_of(payload)
         manifests.append(manifest)
     return manifests
+
+
+def _check_tiling(chain: PartitionChain, manifest: Manifest, where: str) -> None:
+    """Within an epoch each manifest begins where the one before it ended; markers may lie between public spans."""
+    begins = (manifest.sequence, manifest.ingress_from)
+    assert begins == (chain.sequence, chain.ingress_next), f"{where}: the manifests do not tile the ingress"
+    assert manifest.public.base >= chain.public_next, f"{where}: the manifests overlap on the public topic"
+    assert manifest.settled_before == chain.settled_last, f"{where}: the chain of settlements is broken"
+    assert manifest.commands_next >= chain.commands_next, f"{where}: the commands went back"
