@@ -53,6 +53,12 @@ def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     Console(highlight=False).print(table)
 
 
+def clear() -> None:
+    """Empty the terminal before the next of several pictures; off a terminal nothing."""
+    if sys.stdout.isatty():
+        Console(highlight=False).clear()
+
+
 @contextmanager
 def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """A progress bar on stderr; gives a function to advance it. Off a terminal it says only the start and the end."""

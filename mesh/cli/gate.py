@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mesh.catalog import Catalog
-from mesh.cli.console import note, told
-from mesh.gate import GateIdentity, run_gate
+from mesh.cli.console import clear, emit, emit_json, note, told
+from mesh.cli.standing import Watch, as_json, healthy, show, watching
+from mesh.errors import MeshError
+from mesh.gate import GateIdentity, Limits, run_gate
 from mesh.kafka import Connection
 from mesh.registry import RegistryClient
 from mesh.settings import Settings
+from mesh.types import ProductName
 
 PRINCIPAL = "_mesh.gate"
 
@@ -43,3 +48,39 @@ def run(
     registry = RegistryClient(settings.home.registry)
     note(f"gate {identity.transactional_id} on {connection.bootstrap}")
     run_gate(connection, Catalog(connection), registry, identity, stop.is_set)
+
+
+@app.command("status")
+@told
+def status(
+    products: Annotated[list[str] | None, typer.Argument(metavar="[PRODUCT]...", help="Else all of them.")] = None,
+    config: Annotated[Path | None, typer.Option(help="mesh.yaml; else the usual places")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
+    window: Annotated[float, typer.Option(min=1, help="Seconds that rate and counts are taken over.")] = 60.0,
+    late: Annotated[float, typer.Option(min=0, help="Seconds a record may wait before its partition is late.")] = 10.0,
+    as_document: Annotated[bool, typer.Option("--json", help="As JSON; with --watch one document a line.")] = False,
+) -> None:
+    """How the gate stands with every partition, read from Kafka; exit code 0 only when nothing is late or worse."""
+    asked = [ProductName.parse(each) for each in products or ()]
+    limits = Limits(window=window, late=late, stalled=max(late, Limits().stalled))
+    with watching(Connection.of(Settings.load(config))) as eye:
+        well = _look(eye, asked, limits, as_document=as_document, watch=watch)
+        while watch:
+            time.sleep(every)
+            well = _look(eye, asked, limits, as_document=as_document, watch=True)
+    if not well:
+        raise typer.Exit(MeshError.exit_code)
+
+
+def _look(eye: Watch, asked: list[ProductName], limits: Limits, *, as_document: bool, watch: bool) -> bool:
+    found = eye.look(asked, limits)
+    if as_document and watch:
+        emit(json.dumps(as_json(found, limits)))
+    elif as_document:
+        emit_json(as_json(found, limits))
+    else:
+        if watch:
+            clear()
+        show(found)
+    return healthy(found)

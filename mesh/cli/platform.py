@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from mesh.cli.console import INTERRUPTED, emit, emit_json, emit_table, note, progress, told
+from mesh.cli.standing import as_json, healthy, show, watching
 from mesh.embedded.folder import DataFolder
 from mesh.embedded.jars import JarCache, locked_jars
 from mesh.embedded.kafka import KafkaOptions
@@ -17,7 +18,9 @@ from mesh.embedded.platform import Platform, PlatformOptions
 from mesh.embedded.signals import StopRequest
 from mesh.embedded.state import Running
 from mesh.embedded.status import Health, Status, status_of, stop_running
-from mesh.errors import BrokerUnreachable
+from mesh.errors import BrokerUnreachable, MeshError
+from mesh.gate import Limits, Standing
+from mesh.kafka import Connection
 
 Data = Annotated[Path, typer.Option("--data", help="Folder of the mesh: configuration, secrets, logs and all data.")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Kafka's port; else a free one, kept from then on.")]
@@ -91,17 +94,29 @@ def down(data: Data = _DEFAULT) -> None:
 
 @told
 def status(data: Data = _DEFAULT, json: Json = False) -> None:
-    """What runs on a folder and whether it answers; exit code 0 only when all of it does."""
-    found = status_of(DataFolder(data))
+    """What runs on a folder, whether it answers and how the gate stands; exit code 0 only when all of it is well."""
+    folder = DataFolder(data)
+    found = status_of(folder)
+    limits = Limits()
+    gated = _gated(folder, limits) if found.well else []
     if json:
-        emit_json(_as_json(found))
+        emit_json(_as_json(found) | {"gate": as_json(gated, limits)})
     elif found.pid is None:
         emit(f"no mesh runs on {data}; start one with: mesh up --data {data}")
     else:
         emit_table(("service", "state", "process", "port", "restarts", "log"), map(_health_row, found.services))
+        if gated:
+            show(gated)
         note(_summary(found))
     if not found.well:
         raise typer.Exit(BrokerUnreachable.exit_code)
+    if not healthy(gated):
+        raise typer.Exit(MeshError.exit_code)
+
+
+def _gated(folder: DataFolder, limits: Limits) -> list[Standing]:
+    with watching(Connection.of(folder.settings())) as eye:
+        return eye.look((), limits)
 
 
 def _health_row(health: Health) -> tuple[object, ...]:

@@ -3,5 +3,17 @@
 from mesh.gate.build import build_identity
 from mesh.gate.ports import ContractSource, SchemaSource
 from mesh.gate.run import GateIdentity, run_gate
+from mesh.gate.standing import Limits, Standing, State
+from mesh.gate.view import GateView
 
-__all__ = ["ContractSource", "GateIdentity", "SchemaSource", "build_identity", "run_gate"]
+__all__ = [
+    "ContractSource",
+    "GateIdentity",
+    "GateView",
+    "Limits",
+    "SchemaSource",
+    "Standing",
+    "State",
+    "build_identity",
+    "run_gate",
+]

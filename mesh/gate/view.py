@@ -1,0 +1,104 @@
+"""Looking at the gate from outside: everything is read from Kafka, so it works wherever the gate runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from mesh.contract import Contract
+from mesh.gate.lag import LagMeter
+from mesh.gate.standing import Limits, Seen, Standing, standings
+from mesh.kafka import Admin, LogReader, TopicState
+from mesh.lineage import LineageLog, Manifest, decode_manifest
+from mesh.types import Clock, TopicPartition
+
+_END = 1 << 62
+_EXPIRED = "unread records have expired; the partition stands still rather than hide the loss"
+
+
+class GateView:
+    """What committed manifests and ends of topics say of the gate. Not for use by two threads at once.
+
+    The committed position of an ingress partition is the end of its last manifest: both are written in one
+    transaction, and reading the manifest never waits for one that is open.
+    """
+
+    def __init__(self, admin: Admin, reader: LogReader, clock: Clock) -> None:
+        self._admin, self._reader, self._clock = admin, reader, clock
+        self._meter = LagMeter(admin, reader)
+
+    def look(self, contracts: Collection[Contract], limits: Limits | None = None) -> list[Standing]:
+        """Every partition of the products, sorted by topic; raises what Admin and LogReader do, and LineageBroken."""
+        within = limits or Limits()
+        ordered = sorted(contracts, key=lambda contract: contract.topics.public)
+        states = self._admin.topics(name for contract in ordered for name in _names(contract))
+        since = int((self._clock.now() - within.window) * 1000)
+        served = [contract for contract in ordered if not _missing(contract, states)]
+        found = self._found(served, states, since)
+        seen = [each for contract in ordered for each in self._seen(contract, states, found)]
+        return standings(seen, int(self._clock.now() * 1000), within)
+
+    def _found(
+        self, contracts: Collection[Contract], states: Mapping[str, TopicState], since: int
+    ) -> Mapping[TopicPartition, Seen]:
+        """The facts of every ingress partition that can be served."""
+        places = {place: contract for contract in contracts for place in _ingress(contract, states)}
+        beginnings = self._admin.beginnings(places)
+        tails = {place: self._tail(contract, place.partition, since) for place, contract in places.items()}
+        positions = {place: _position(tails[place], states[place.topic], beginnings[place]) for place in places}
+        lags = self._meter.measure(positions)
+        return {
+            place: Seen(
+                str(contract.product),
+                contract.topics.public,
+                place.partition,
+                contract.version,
+                lags[place],
+                tails[place][-1] if tails[place] else None,
+                tuple(each for each in tails[place] if each.created_at >= since),
+                _EXPIRED if positions[place] < beginnings[place] else "",
+            )
+            for place, contract in places.items()
+        }
+
+    def _tail(self, contract: Contract, number: int, since: int) -> list[Manifest]:
+        """The manifests since a time, else the newest alone."""
+        place = TopicPartition(contract.topics.lineage, number)
+        start = self._reader.offset_at(place, since)
+        payloads = (message.value() for message in self._reader.read(place, start, _END))
+        manifests = [decode_manifest(payload) for payload in payloads if payload is not None]
+        if manifests:
+            return manifests
+        last = LineageLog(self._reader, place).index.last()
+        return [last[1]] if last is not None else []
+
+    def _seen(
+        self, contract: Contract, states: Mapping[str, TopicState], found: Mapping[TopicPartition, Seen]
+    ) -> Iterator[Seen]:
+        gone = _missing(contract, states)
+        if not gone:
+            yield from (found[place] for place in _ingress(contract, states))
+            return
+        trouble = f"there is no topic {', '.join(gone)}; apply the contract again (mesh apply)"
+        for number in range(contract.partitions):
+            yield Seen(str(contract.product), contract.topics.public, number, contract.version, trouble=trouble)
+
+
+def _position(tail: list[Manifest], ingress: TopicState, beginning: int) -> int:
+    """The next offset the gate reads; a re-created ingress is read from its beginning."""
+    if not tail or tail[-1].topics.ingress != ingress.topic_id:
+        return beginning
+    return tail[-1].ingress_to
+
+
+def _names(contract: Contract) -> tuple[str, ...]:
+    topics = contract.topics
+    return topics.ingress, topics.public, topics.quarantine, topics.lineage
+
+
+def _missing(contract: Contract, states: Mapping[str, TopicState]) -> list[str]:
+    return [name for name in _names(contract) if name not in states]
+
+
+def _ingress(contract: Contract, states: Mapping[str, TopicState]) -> list[TopicPartition]:
+    topic = contract.topics.ingress
+    return [TopicPartition(topic, number) for number in range(states[topic].partitions)]
