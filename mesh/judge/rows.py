@@ -14,6 +14,7 @@ from mesh.contract.avro import AvroSchema
 from mesh.contract.shape import Shape, shape_of
 from mesh.errors import ContractInvalid, EncodingRefused, MalformedBody
 from mesh.judge.decoder import Decoder
+from mesh.judge.defaults import make_native
 from mesh.judge.logical import for_people
 from mesh.judge.strict import strict
 
@@ -78,7 +79,7 @@ class Resolution:
 
 def _parsed(schema: AvroSchema) -> Any:
     try:
-        return parse_schema(_plain(schema))
+        return make_native(parse_schema(_plain(schema)))
     except _UNREADABLE as error:
         raise ContractInvalid([f"the record: not an Avro schema: {error}"]) from None
 
