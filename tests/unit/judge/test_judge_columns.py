@@ -81,6 +81,21 @@ def test_whole_batches() -> None:
         assert found.event_times == expected.event_times
 
 
+@pytest.mark.parametrize("odd", [prefix(UNKNOWN), prefix(OLDER), b"\x01" + prefix(VALUE)[1:], b"\x00\x00", b"", None])
+def test_one_value_of_another_schema_among_many(odd: bytes | None) -> None:
+    pair = Pair(demo("operations/flights"))
+    rows, columns = learned(pair.contract, columns=False), learned(pair.contract, columns=True)
+    record = pair.complete(GOOD["operations/flights"][0])
+    value, key = pair.value(record), pair.key(record)
+    values: list[bytes | None] = [value] * 200
+    for row in (3, 199):
+        values[row] = odd + value[PREFIX:] if odd and len(odd) == PREFIX else odd
+        batch = Batch([key] * 200, values, [()] * 200)
+        expected, found = rows.judge(batch), columns.judge(batch)
+        assert found == expected
+        assert row in found.findings
+
+
 def test_columns_are_used_where_they_can_be() -> None:
     for name in GOOD:
         assert isinstance(Judge(demo(name))._sift, ColumnSift)
