@@ -203,6 +203,12 @@ def test_a_character_that_goes_on_in_the_next_record() -> None:
     assert read(found, bodies).done().tolist() == [False, False, True]
 
 
+def test_items_behind_the_end_of_every_record() -> None:
+    found, _ = layout(TEXTS)
+    body = b"\x00" + varint(2990) + varint(2985) + b"a" * 2985 + bytes(10)
+    assert not read(found, [body] * 40).done().any()
+
+
 @pytest.mark.parametrize("size", [1, 7, 8, 9, 31, 32, 33, 41, 70, 128, 129, 191, 192, 193, 250, 700])
 @pytest.mark.parametrize("shift", range(0, 8, 3))
 def test_a_broken_byte_anywhere(size: int, shift: int) -> None:
