@@ -17,6 +17,7 @@ from mesh.lineage import Trace, trace
 from mesh.producer import Publisher
 from mesh.registry import RegistryClient
 from mesh.settings import Cluster, Settings
+from mesh.telemetry import telemetry_of
 from mesh.types import Coordinate, ProductName, ProductTopics, TopicPartition
 
 _PLATFORM: Final = "_mesh."
@@ -35,6 +36,7 @@ class Mesh:
         self.settings, self.principal = settings, principal
         self._catalogs: dict[Cluster, Catalog] = {}
         self._registries: dict[Cluster, RegistryClient] = {}
+        self._telemetry = telemetry_of(settings.telemetry, principal or settings.principal or "mesh")
 
     @classmethod
     def connect(cls, config: Path | None = None, principal: str | None = None) -> Mesh:
@@ -60,6 +62,7 @@ class Mesh:
             registry.close()
         self._catalogs.clear()
         self._registries.clear()
+        self._telemetry.close()
 
     def products(self) -> tuple[ProductName, ...]:
         """Every product in force on every cluster, sorted; raises BrokerUnreachable."""
@@ -86,7 +89,8 @@ class Mesh:
         contract = self.contract(product)
         domain = contract.product.domain
         connection = Connection.of(self.settings, principal or self._acting() or domain, domain)
-        return Publisher(contract, connection, self._registry(self.settings.cluster_of(domain)), check=check)
+        registry = self._registry(self.settings.cluster_of(domain))
+        return Publisher(contract, connection, registry, check=check, telemetry=self._telemetry)
 
     def subscribe(
         self,
@@ -111,7 +115,7 @@ class Mesh:
         connection = Connection.of(self.settings, principal or self.principal or name, contracts[0].product.domain)
         reading = Reading(from_beginning, until_end, idle_seconds, skip_lost)
         sources, ends = _sources(connection, contracts, self._registry(cluster), ends=until_end)
-        return Subscription(connection, name, purpose, sources, reading, ends)
+        return Subscription(connection, name, purpose, sources, reading, ends, self._telemetry)
 
     def trace(self, coordinate: str | Coordinate) -> Trace:
         """Follow a public or quarantined record back to where it came from; raises NotAuthorised, LineageBroken.

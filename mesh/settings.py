@@ -30,6 +30,19 @@ class Cluster(BaseModel):
     """The domains that live here; empty means every domain not named by another cluster."""
 
 
+class TelemetrySettings(BaseModel):
+    """Where metrics and spans go; needs the packages of the extra ``telemetry``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    otlp: str | None = None
+    """The base URL of an OTLP receiver over HTTP, such as ``http://127.0.0.1:4318``."""
+    prometheus: int | None = Field(default=None, ge=1, le=65535)
+    """The port a gate serves its metrics on; programs that come and go serve none."""
+    host: str = "127.0.0.1"
+    """The address that port is opened on."""
+
+
 class Settings(BaseSettings):
     """All configuration. Nested values are set as ``MESH_CLUSTERS__MAIN__BOOTSTRAP``; secrets are references only."""
 
@@ -40,6 +53,7 @@ class Settings(BaseSettings):
     """Who we are when a command does not say."""
     secret: str = "env:MESH_PASSWORD"  # noqa: S105 - a reference, not a secret
     """``env:NAME`` or ``file:path``; ``{principal}`` is replaced, a relative path starts at the configuration file."""
+    telemetry: TelemetrySettings | None = None
     folder: Path = Path()
     """The folder of the configuration file."""
     config: Path | None = None

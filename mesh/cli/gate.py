@@ -19,6 +19,7 @@ from mesh.gate import GateIdentity, Limits, run_gate
 from mesh.kafka import Connection
 from mesh.registry import RegistryClient
 from mesh.settings import Settings
+from mesh.telemetry import telemetry_of
 from mesh.types import ProductName
 
 PRINCIPAL = "_mesh.gate"
@@ -47,7 +48,11 @@ def run(
     identity = GateIdentity(pool, ordinal)
     registry = RegistryClient(settings.home.registry)
     note(f"gate {identity.transactional_id} on {connection.bootstrap}")
-    run_gate(connection, Catalog(connection), registry, identity, stop.is_set)
+    telemetry = telemetry_of(settings.telemetry, PRINCIPAL, serve=True)
+    try:
+        run_gate(connection, Catalog(connection), registry, identity, stop.is_set, telemetry)
+    finally:
+        telemetry.close()
 
 
 @app.command("status")

@@ -13,6 +13,23 @@ from typing import Final, Self
 from mesh.consumer.purpose import check_purpose, client_id
 from mesh.consumer.record import Record, RecordReader, Source
 from mesh.kafka import Connection, GroupConsumer, GroupOptions, Message
+from mesh.telemetry import (
+    CONSUMED,
+    DESTINATION,
+    GROUP,
+    OFFSET,
+    OPERATION,
+    OPERATION_TYPE,
+    PARTITION,
+    PURPOSE,
+    SILENT,
+    SYSTEM,
+    Attributes,
+    Span,
+    SpanName,
+    SpanStart,
+    Telemetry,
+)
 from mesh.types import TopicPartition
 
 _BATCH: Final = 500
@@ -57,8 +74,10 @@ class Subscription:
         sources: Collection[Source],
         reading: Reading,
         ends: Mapping[TopicPartition, int] | None = None,
+        telemetry: Telemetry = SILENT,
     ) -> None:
         self.name, self.purpose = name, purpose
+        self._traced = _Traced(telemetry, name, purpose)
         for source in sources:
             check_purpose(source.contract, connection.principal or name, purpose)
         self._readers: dict[str, RecordReader] = {
@@ -80,6 +99,7 @@ class Subscription:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._traced.end(error)
         if error is None:
             self._settle()
         self.close()
@@ -101,6 +121,7 @@ class Subscription:
         message = self._waiting[0]
         record = self._readers[message.topic()].read(message)
         self._current = self._waiting.popleft()
+        self._traced.begin(message)
         return record
 
     def stop(self) -> None:
@@ -111,6 +132,7 @@ class Subscription:
         """Commit what was processed; the record at hand is not."""
         self._since_commit, self._committed_at = 0, time.monotonic()
         self._group.commit(wait=wait)
+        self._traced.count()
 
     @property
     def positions(self) -> Mapping[TopicPartition, int]:
@@ -120,11 +142,14 @@ class Subscription:
     def close(self) -> None:
         """Commit what was processed and leave the group; the record at hand comes again."""
         self._current = None
+        self._traced.end()
+        self._traced.count()
         self._waiting.clear()
         self._group.close()
 
     def _settle(self) -> None:
         if self._current is not None:
+            self._traced.end()
             self._group.processed(self._current)
             self._since_commit += 1
             self._current = None
@@ -166,3 +191,42 @@ class Subscription:
         kept = [each for each in self._waiting if TopicPartition(each.topic(), each.partition()) not in gone]
         self._waiting.clear()
         self._waiting.extend(kept)
+
+
+class _Traced:
+    """The span of the record at hand: a child of its publisher's, and the parent of what the program does meanwhile."""
+
+    def __init__(self, telemetry: Telemetry, name: str, purpose: str) -> None:
+        self._telemetry, self._name, self._purpose = telemetry, name, purpose
+        self._span: Span | None = None
+        self._taken = 0
+
+    def begin(self, message: Message) -> None:
+        """A record is handed to the program."""
+        if not self._telemetry.active:
+            return
+        self._taken += 1
+        attributes: Attributes = {
+            OPERATION: "process",
+            OPERATION_TYPE: "process",
+            DESTINATION: message.topic(),
+            PARTITION: str(message.partition()),
+            OFFSET: message.offset(),
+            GROUP: self._name,
+            PURPOSE: self._purpose,
+        }
+        start = SpanStart(SpanName.PROCESS, message.topic(), attributes, message.headers() or ())
+        self._span = self._telemetry.span(start)
+        self._span.__enter__()
+
+    def end(self, error: BaseException | None = None) -> None:
+        """The program is done with it."""
+        if self._span is not None:
+            self._span.__exit__(type(error) if error is not None else None, error, None)
+            self._span = None
+
+    def count(self) -> None:
+        """Tell how many were handed over since the last time."""
+        if self._taken:
+            self._telemetry.add(CONSUMED, self._taken, {SYSTEM: "kafka", OPERATION: "process", GROUP: self._name})
+            self._taken = 0

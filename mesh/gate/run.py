@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mesh.gate.commands import CommandFeed
+from mesh.gate.meter import GateMeter
 from mesh.gate.ports import ContractSource, SchemaSource
 from mesh.gate.recovery import Recovery
 from mesh.gate.settling import Settler
 from mesh.gate.step import GateStep
 from mesh.kafka import Admin, Connection, LogReader, LoopSettings, SideInput, TransactionalLoop
+from mesh.telemetry import SILENT, Telemetry
 
 # No domain may use this prefix: a domain that could take a gate's transactional id would fence the gate.
 PREFIX = "_mesh.gate"
@@ -52,12 +54,16 @@ def run_gate(
     registry: SchemaSource,
     identity: GateIdentity,
     stopping: Callable[[], bool],
+    telemetry: Telemetry = SILENT,
 ) -> None:
     """Gate every applied product until ``stopping()``; see TransactionalLoop.run for what it raises."""
     with Admin(connection) as admin, LogReader(connection) as reader:
         clock, feed = WallClock(), CommandFeed(lambda: SideInput(connection))
         settler = Settler(feed, reader, clock)
-        step = GateStep(identity.transactional_id, contracts, registry, Recovery(admin, reader), settler, clock)
+        meter = GateMeter(telemetry, identity.group, clock) if telemetry.active else None
+        recovery = Recovery(admin, reader)
+        step = GateStep(identity.transactional_id, contracts, registry, recovery, settler, clock, meter)
+        gauge = meter.observe(connection, step.positions) if meter is not None else None
         settings = LoopSettings(connection, identity.group, identity.transactional_id)
         loop = TransactionalLoop(settings, step)
         # What start-up made stays; without this the collector walks it again and again while records pass.
@@ -67,3 +73,5 @@ def run_gate(
             loop.run(stopping)
         finally:
             feed.close()
+            if gauge is not None:
+                gauge.close()

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from mesh.errors import NotFound, RegistryUnreachable
+from mesh.gate.meter import GateMeter
 from mesh.gate.observation import Deliveries, Observation
 from mesh.gate.ports import ContractSource, SchemaSource
 from mesh.gate.product import GatedProduct
@@ -34,7 +35,9 @@ class GateStep:
         recovery: Recovery,
         settler: Settler,
         clock: Clock,
+        meter: GateMeter | None = None,
     ) -> None:
+        self._meter = meter
         self._identity, self._contracts, self._registry = identity, contracts, registry
         self._recovery, self._settler, self._clock = recovery, settler, clock
         self._products: dict[str, GatedProduct] = {}
@@ -60,6 +63,11 @@ class GateStep:
             self._products = dict(self._applied)
         self._look_for_missing()
         return self._applied.keys() - self._missing.keys()
+
+    def positions(self) -> dict[TopicPartition, int]:
+        """The next offset of every partition held, as committed; may be asked by any thread."""
+        # Copied at once, which is atomic; the loop's thread changes it.
+        return {partition: chain.ingress_next for partition, chain in self._chains.copy().items()}
 
     def restore(self, offsets: Mapping[TopicPartition, int | None]) -> Mapping[TopicPartition, int]:
         """Take up each partition's chain; gives where to read on.
@@ -145,6 +153,8 @@ class GateStep:
             return 0
         observation = self._observation(product, partition)
         observation.saw(batch)
+        if self._meter is not None:
+            self._meter.saw(run.headers)
         self._routing(transaction, partition, observation).route(run, product.judge.judge(batch), records)
         observation.ingress_to = records[-1].offset() + 1
         return len(records)
@@ -172,6 +182,8 @@ class GateStep:
     def complete(self, transaction: Transaction) -> None:
         """Outputs have their offsets: write a manifest for each partition the transaction touched."""
         created_at = int(self._clock.now() * 1000)
+        if self._meter is not None:
+            self._meter.completing()
         for partition, observation in self._open.items():
             manifest = observation.chain.extend(observation.transaction(self._identity, created_at))
             payload = encode_manifest(manifest, observation.product.manifest_schema_id())
@@ -187,6 +199,8 @@ class GateStep:
                 self._chains[partition] = PartitionChain.resume(manifest, payload, place.first)
                 self._unforwardable.pop(partition, None)
         self._settler.ended(committed=committed)
+        if self._meter is not None:
+            self._meter.settled(self._open, committed=committed)
         self._open.clear()
         self._next.clear()
         self._products = dict(self._applied)

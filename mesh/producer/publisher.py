@@ -15,6 +15,19 @@ from mesh.kafka import Connection, Producer
 from mesh.lineage.trace import ORIGIN_HEADER
 from mesh.producer.encoding import RecordEncoder, SchemaIds
 from mesh.producer.models import as_plain
+from mesh.telemetry import (
+    DESTINATION,
+    OPERATION,
+    OPERATION_TYPE,
+    SENT,
+    SILENT,
+    SYSTEM,
+    TRACEPARENT,
+    Attributes,
+    SpanName,
+    SpanStart,
+    Telemetry,
+)
 from mesh.types import Finding, Headers, ProductName
 
 SCHEMA_CLAUSE = "schema.misfit"
@@ -33,8 +46,17 @@ class Publisher:
     here is the same one, made early.
     """
 
-    def __init__(self, contract: Contract, connection: Connection, registry: SchemaIds, *, check: bool = True) -> None:
-        self.contract = contract
+    def __init__(
+        self,
+        contract: Contract,
+        connection: Connection,
+        registry: SchemaIds,
+        *,
+        check: bool = True,
+        telemetry: Telemetry = SILENT,
+    ) -> None:
+        self.contract, self._telemetry = contract, telemetry
+        self._counted = 0
         self.published = 0
         """Records handed over so far; after ``flush`` the broker has them."""
         self._encoder = RecordEncoder(contract, registry)
@@ -55,6 +77,7 @@ class Publisher:
     ) -> None:
         if error is None:
             self.flush()
+        self._count()
         self._producer.close()
 
     def publish(
@@ -73,7 +96,18 @@ class Publisher:
 
         Raises ContractViolation with every finding, before anything is sent. Failures of earlier records:
         NotAuthorised, DeliveryFailed, BrokerUnreachable.
+
+        Where a program traces, the record carries the trace context (W3C ``traceparent``), unless ``headers`` hold one.
         """
+        if not self._telemetry.active or any(name == TRACEPARENT for name, _ in headers):
+            self._publish(record, key, origin, headers)
+            return
+        with self._telemetry.span(SpanStart(SpanName.SEND, self._topic, self._attributes)) as span:
+            self._publish(record, key, origin, [*headers, *span.headers])
+
+    def _publish(
+        self, record: Mapping[str, Any] | BaseModel | None, key: object, origin: str | None, headers: Headers
+    ) -> None:
         value, key_bytes = self._encoded(as_plain(record), key)
         sent = headers if origin is None else [*headers, (ORIGIN_HEADER, origin.encode())]
         if self._judge is not None:
@@ -93,6 +127,17 @@ class Publisher:
         Raises NotAuthorised, DeliveryFailed, BrokerUnreachable; DeadlineExceeded after ``seconds``.
         """
         self._producer.flush(seconds)
+        self._count()
+
+    @property
+    def _attributes(self) -> Attributes:
+        return {SYSTEM: "kafka", OPERATION: "send", OPERATION_TYPE: "send", DESTINATION: self._topic}
+
+    def _count(self) -> None:
+        """Tell how many were handed over since the last time."""
+        if self._telemetry.active and self.published > self._counted:
+            self._telemetry.add(SENT, self.published - self._counted, _of_metric(self._attributes))
+            self._counted = self.published
 
     def _encoded(self, record: Mapping[str, Any] | None, key: object) -> tuple[bytes | None, bytes | None]:
         try:
@@ -114,6 +159,10 @@ class Publisher:
         findings = self._judge(key, value, headers)
         if any(finding.refuses for finding in findings):
             raise ContractViolation(str(self.product), findings)
+
+
+def _of_metric(attributes: Attributes) -> Attributes:
+    return {name: attributes[name] for name in SENT.attributes}
 
 
 def refusal(error: EncodingRefused) -> Finding:

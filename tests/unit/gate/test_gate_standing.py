@@ -1,0 +1,108 @@
+"""Running, idle, late, stopped and blocked partitions are told apart by what Kafka holds."""
+
+from __future__ import annotations
+
+import json
+from uuid import UUID
+
+import pytest
+
+from mesh.gate.lag import Lag
+from mesh.gate.standing import Limits, Seen, State, standings
+from mesh.lineage import Basis, Manifest, OffsetSet, Span, TopicIds
+
+NOW = 1_700_000_000_000
+LIMITS = Limits(window=60, late=10, stalled=20)
+
+
+def manifest(age: float, *, passed: int = 0, refused: int = 0, sequence: int = 0) -> Manifest:
+    """A manifest committed so many seconds ago."""
+    delivered = OffsetSet.between(100, 100 + passed + refused)
+    return Manifest(
+        product="weather.observations",
+        cluster_id="c",
+        partition=0,
+        epoch=0,
+        sequence=sequence,
+        previous=b"",
+        topics=TopicIds(UUID(int=1), UUID(int=2), UUID(int=3)),
+        ingress_from=100,
+        ingress_to=100 + passed + refused,
+        delivered=delivered,
+        refused=OffsetSet.between(100, 100 + refused),
+        public=Span(0, passed),
+        quarantine=Span(0, refused),
+        sha256_in=bytes(32),
+        sha256_out=bytes(32),
+        basis=Basis("urn:weather", "1.2.0", "ab" * 32, "0.1.0+abc"),
+        clause_counts={"speed.maximum": refused} if refused else {},
+        created_at=NOW - int(age * 1000),
+        gate="_mesh.gate.default.0",
+    )
+
+
+def seen(
+    partition: int = 0, *, lag: Lag | None = None, age: float | None = 1.0, in_window: bool = True, trouble: str = ""
+) -> Seen:
+    last = manifest(age) if age is not None else None
+    window = (last,) if last is not None and in_window else ()
+    name = "weather.observations"
+    return Seen(name, f"{name}.v1", partition, "1.3.0", lag or Lag(), last, window, trouble)
+
+
+def state(*facts: Seen) -> State:
+    return standings(facts, NOW, LIMITS)[0].state
+
+
+def waiting(seconds: float) -> Lag:
+    return Lag(5, NOW - int(seconds * 1000))
+
+
+def test_counts_and_the_rate_are_those_of_the_window() -> None:
+    window = (manifest(3, passed=110, refused=2), manifest(1, passed=6, refused=2, sequence=1))
+    (told,) = standings([Seen("a.b", "a.b.v1", 0, "9.9.9", Lag(), window[-1], window)], NOW, LIMITS)
+    assert (told.accepted, told.refused, told.rate) == (116, 4, 2.0)
+    assert told.clauses == {"speed.maximum": 4}
+    assert (told.contract, told.build, told.gate) == ("1.2.0", "0.1.0+abc", "_mesh.gate.default.0")
+
+
+@pytest.mark.parametrize(
+    ("fact", "expected"),
+    [
+        (seen(), State.RUNNING),
+        (seen(age=3_600, in_window=False), State.IDLE),
+        (seen(age=None), State.IDLE),
+        (seen(lag=waiting(9)), State.RUNNING),
+        (seen(lag=waiting(11)), State.LATE),
+        (seen(lag=waiting(500), age=19), State.LATE),
+        (seen(lag=waiting(19), age=400), State.LATE),
+        (seen(lag=waiting(21), age=400), State.STOPPED),
+        (seen(lag=waiting(21), age=None), State.STOPPED),
+        (seen(lag=Lag(5), age=400), State.STOPPED),
+        (seen(trouble="there is no topic x"), State.BLOCKED),
+    ],
+)
+def test_the_states_of_one_partition(fact: Seen, expected: State) -> None:
+    assert state(fact) is expected
+
+
+def test_a_partition_that_others_pass_by_is_blocked_and_one_beside_a_dead_gate_is_stopped() -> None:
+    left = seen(lag=waiting(60), age=400)
+    assert state(left, seen(1, age=1)) is State.BLOCKED
+    # The gate died right after that record had come: what it did for others before says nothing.
+    assert state(left, seen(1, age=55)) is State.STOPPED
+
+
+def test_a_new_record_after_an_idle_day_is_not_late() -> None:
+    assert state(seen(lag=waiting(0.1), age=86_400, in_window=False)) is State.RUNNING
+
+
+def test_a_broker_with_a_clock_ahead_makes_no_negative_wait() -> None:
+    assert Lag(1, NOW + 5_000).seconds(NOW) == 0
+
+
+def test_a_wait_nobody_knows_is_null_in_json() -> None:
+    (told,) = standings([seen(lag=Lag(5), age=None)], NOW, LIMITS)
+    assert json.loads(json.dumps(told.as_json(), allow_nan=False))["lag_seconds"] is None
+    assert not told.healthy
+    assert told.contract == "1.3.0"
