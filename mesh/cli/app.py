@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
+from mesh.cli.logs import log_to_stderr
 from mesh.cli.tree import group_of
 
 _COMMANDS = {
@@ -51,9 +50,7 @@ def _root(
     ] = False,
 ) -> None:
     """A data mesh backbone on Kafka: contracts enforced by the gate, lineage to the record."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    log_to_stderr()
 
 
 def main() -> None:

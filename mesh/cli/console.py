@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,7 +16,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from mesh.cli.logs import json_logs
 from mesh.errors import MeshError
+
+logger = logging.getLogger(__name__)
 
 INTERRUPTED = 130
 
@@ -110,6 +114,13 @@ def _plain_progress(title: str, total: int | None) -> Iterator[Callable[[int], N
     note(f"{title}: {done[0]:,}" + (f" of {total:,}" if total is not None else ""))
 
 
+def _fail(sentence: str) -> None:
+    if json_logs():
+        logger.error(sentence)
+    else:
+        stderr().print(f"error: {sentence}", markup=False, style="red")
+
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -122,7 +133,7 @@ def told(command: Callable[P, T]) -> Callable[P, T]:
         try:
             return command(*args, **kwargs)
         except MeshError as error:
-            stderr().print(f"error: {error}", markup=False, style="red")
+            _fail(str(error))
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             note("interrupted")
@@ -133,7 +144,7 @@ def told(command: Callable[P, T]) -> Callable[P, T]:
             if os.environ.get("MESH_DEBUG"):
                 raise
             name = type(fault).__name__
-            stderr().print(f"error: a fault of the mesh ({name}: {fault}); MESH_DEBUG=1 shows where", markup=False)
+            _fail(f"a fault of the mesh ({name}: {fault}); MESH_DEBUG=1 shows where")
             raise typer.Exit(MeshError.exit_code) from None
 
     return run

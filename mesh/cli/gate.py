@@ -6,6 +6,7 @@ import json
 import signal
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +14,13 @@ import typer
 
 from mesh.catalog import Catalog
 from mesh.cli.console import clear, emit, emit_json, note, told
+from mesh.cli.logs import json_logs
 from mesh.cli.standing import Watch, as_json, healthy, show, watching
+from mesh.embedded.platform import answers_http
 from mesh.errors import MeshError
 from mesh.gate import GateIdentity, Limits, run_gate
+from mesh.gate.health import GateHealth, serving_health
+from mesh.gate.run import WallClock
 from mesh.kafka import Connection
 from mesh.registry import RegistryClient
 from mesh.settings import Settings
@@ -38,6 +43,9 @@ def run(
     config: Annotated[Path | None, typer.Option(help="mesh.yaml; else the usual places")] = None,
     pool: Annotated[str, typer.Option(help="Gates of one pool share the partitions.")] = "default",
     ordinal: Annotated[int, typer.Option(help="This gate's number in the pool; one live owner each.")] = 0,
+    health: Annotated[
+        str | None, typer.Option(metavar="[HOST:]PORT", help="Answer /health and /ready there; on loopback alone.")
+    ] = None,
 ) -> None:
     """Gate every applied product until SIGTERM or Ctrl-C."""
     stop = threading.Event()
@@ -47,12 +55,19 @@ def run(
     connection = Connection.of(settings, PRINCIPAL)
     identity = GateIdentity(pool, ordinal)
     registry = RegistryClient(settings.home.registry)
-    note(f"gate {identity.transactional_id} on {connection.bootstrap}")
+    if not json_logs():
+        note(f"gate {identity.transactional_id} on {connection.bootstrap}")
     telemetry = telemetry_of(settings.telemetry, PRINCIPAL, serve=True)
+    state = GateHealth(lambda: _unanswering(settings.home.registry), WallClock())
     try:
-        run_gate(connection, Catalog(connection), registry, identity, stop.is_set, telemetry)
+        with serving_health(state, health) if health is not None else nullcontext():
+            run_gate(connection, Catalog(connection), registry, identity, stop.is_set, telemetry, state)
     finally:
         telemetry.close()
+
+
+def _unanswering(registry: str) -> str:
+    return "" if answers_http(f"{registry}/health") else f"the schema registry at {registry} does not answer"
 
 
 @app.command("status")

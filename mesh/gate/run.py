@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mesh.gate.commands import CommandFeed
+from mesh.gate.health import GateHealth
 from mesh.gate.meter import GateMeter
 from mesh.gate.ports import ContractSource, SchemaSource
 from mesh.gate.recovery import Recovery
@@ -55,6 +56,7 @@ def run_gate(
     identity: GateIdentity,
     stopping: Callable[[], bool],
     telemetry: Telemetry = SILENT,
+    health: GateHealth | None = None,
 ) -> None:
     """Gate every applied product until ``stopping()``; see TransactionalLoop.run for what it raises."""
     with Admin(connection) as admin, LogReader(connection) as reader:
@@ -64,14 +66,26 @@ def run_gate(
         recovery = Recovery(admin, reader)
         step = GateStep(identity.transactional_id, contracts, registry, recovery, settler, clock, meter)
         gauge = meter.observe(connection, step.positions) if meter is not None else None
+        if health is not None:
+            health.serving(step)
         settings = LoopSettings(connection, identity.group, identity.transactional_id)
         loop = TransactionalLoop(settings, step)
         # What start-up made stays; without this the collector walks it again and again while records pass.
         gc.collect()
         gc.freeze()
         try:
-            loop.run(stopping)
+            loop.run(stopping if health is None else _noticed(health, stopping))
         finally:
             feed.close()
             if gauge is not None:
                 gauge.close()
+
+
+def _noticed(health: GateHealth, stopping: Callable[[], bool]) -> Callable[[], bool]:
+    """The loop asks once a turn whether to stop, so that is when it has turned."""
+
+    def asked() -> bool:
+        health.turned()
+        return stopping()
+
+    return asked

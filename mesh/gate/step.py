@@ -47,6 +47,8 @@ class GateStep:
         self._next: dict[TopicPartition, tuple[Manifest, bytes, Deliveries]] = {}
         self._unforwardable: dict[TopicPartition, set[int]] = {}
         self._missing: dict[str, float] = {}
+        self._troubles: dict[str, str] = {}
+        self._restored = False
 
     def inputs(self) -> Collection[str]:
         """The ingress topics of every applied product; contracts that changed take effect with the next transaction."""
@@ -59,10 +61,21 @@ class GateStep:
         for gone in self._applied.keys() - applied.keys():
             del self._applied[gone]
             self._missing.pop(gone, None)
+            self._troubles.pop(gone, None)
         if not self._open:
             self._products = dict(self._applied)
         self._look_for_missing()
         return self._applied.keys() - self._missing.keys()
+
+    @property
+    def joined(self) -> bool:
+        """Whether the group has given this gate its partitions, if only none; true where nothing is to be gated."""
+        return self._restored or not self._applied
+
+    def troubles(self) -> dict[str, str]:
+        """What stands still now, by ingress topic or partition, and why; may be asked by any thread."""
+        missing = dict.fromkeys(self._missing.copy(), "a topic of the product is missing; apply it again (mesh apply)")
+        return self._troubles.copy() | missing
 
     def positions(self) -> dict[TopicPartition, int]:
         """The next offset of every partition held, as committed; may be asked by any thread."""
@@ -77,6 +90,7 @@ class GateStep:
         if not self._open:
             self._products = dict(self._applied)
         served = {tp: self._products[tp.topic] for tp in offsets if tp.topic in self._products}
+        self._restored = True
         starts: dict[TopicPartition, int] = {}
         for partition, recovered in self._recovered(served, offsets).items():
             if recovered.expired:
@@ -120,6 +134,7 @@ class GateStep:
         for partition in partitions:
             self._chains.pop(partition, None)
             self._unforwardable.pop(partition, None)
+            self._troubles.pop(str(partition), None)
         self._settler.release(partitions)
 
     def attend(self, begin: Callable[[TopicPartition], Transaction], ready: Callable[[TopicPartition], bool]) -> None:
@@ -198,6 +213,7 @@ class GateStep:
             for partition, (manifest, payload, place) in self._next.items():
                 self._chains[partition] = PartitionChain.resume(manifest, payload, place.first)
                 self._unforwardable.pop(partition, None)
+                self._troubles.pop(partition.topic, None)
         self._settler.ended(committed=committed)
         if self._meter is not None:
             self._meter.settled(self._open, committed=committed)
@@ -207,8 +223,10 @@ class GateStep:
 
     def blocked(self, topic: str, reason: str) -> None:
         """Said by the loop when this product alone makes its transactions abort."""
+        self._troubles[topic] = reason
         logger.error("%s is blocked: %s", topic, reason)
 
     def expired(self, partition: TopicPartition, offset: int) -> None:
         """Unread records are gone. Standing still is the only honest thing to do: going on would hide the loss."""
+        self._troubles[str(partition)] = f"offset {offset} expired before it was read"
         logger.error("%s stands still: offset %d expired before it was read", partition, offset)
