@@ -134,7 +134,7 @@ def check_furniture(data: Path) -> None:
         acls = admin.acls()
     assert Acl("_mesh.gate", "Write", "TransactionalId", "_mesh.gate.", "PREFIXED") in acls
     assert Acl("_mesh.registry", "Write", "Topic", "_schemas") in acls
-    assert {acl.name for acl in acls if acl.resource == "Topic"} == {"_schemas"}
+    assert {acl.name for acl in acls if acl.resource == "Topic"} == {"_schemas", "_mesh.audit"}
 
 
 @pytest.mark.parametrize("name", ["registry", "gate", "kafka"])
