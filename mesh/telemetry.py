@@ -35,6 +35,7 @@ ERROR: Final = "error.type"
 # Our own, where the conventions have none.
 PRODUCT: Final = "mesh.product"
 CLAUSE: Final = "mesh.clause"
+CAUSE: Final = "mesh.cause"
 OUTCOME: Final = "mesh.outcome"
 PURPOSE: Final = "mesh.purpose"
 
@@ -97,6 +98,9 @@ LAG_RECORDS = Metric("mesh.gate.lag.records", Kind.GAUGE, "{record}", "Ingress r
 LAG_SECONDS = Metric(
     "mesh.gate.lag.duration", Kind.GAUGE, "s", "How long the oldest ingress record has waited", _OF_PARTITION
 )
+BREACHES = Metric(
+    "mesh.sla.breaches", Kind.COUNTER, "{breach}", "Promises of contracts that were broken", (PRODUCT, CLAUSE, CAUSE)
+)
 
 METRICS: Final = (
     SENT,
@@ -109,6 +113,7 @@ METRICS: Final = (
     COMMIT,
     LAG_RECORDS,
     LAG_SECONDS,
+    BREACHES,
 )
 """Every metric of the mesh; an instrument is made of these alone."""
 

@@ -15,10 +15,10 @@ import typer
 from mesh.catalog import Catalog
 from mesh.cli.console import clear, emit, emit_json, note, told
 from mesh.cli.logs import json_logs
-from mesh.cli.standing import Watch, as_json, healthy, show, watching
+from mesh.cli.standing import Breaches, as_json, show, watching
 from mesh.embedded.platform import answers_http
 from mesh.errors import MeshError
-from mesh.gate import GateIdentity, Limits, run_gate
+from mesh.gate import GateIdentity, Limits, Look, run_gate
 from mesh.gate.health import GateHealth, serving_health
 from mesh.gate.run import WallClock
 from mesh.kafka import Connection
@@ -84,17 +84,25 @@ def status(
     """How the gate stands with every partition, read from Kafka; exit code 0 only when nothing is late or worse."""
     asked = [ProductName.parse(each) for each in products or ()]
     limits = Limits(window=window, late=late, stalled=max(late, Limits().stalled))
-    with watching(Connection.of(Settings.load(config))) as eye:
-        well = _look(eye, asked, limits, as_document=as_document, watch=watch)
-        while watch:
-            time.sleep(every)
-            well = _look(eye, asked, limits, as_document=as_document, watch=True)
-    if not well:
+    settings = Settings.load(config)
+    telemetry = telemetry_of(settings.telemetry if watch else None, "mesh gate status", serve=True)
+    told = Breaches(telemetry)
+    try:
+        with watching(Connection.of(settings)) as eye:
+            found = eye.look(asked, limits)
+            _show(found, limits, as_document=as_document, watch=watch)
+            while watch:
+                told.tell(found)
+                time.sleep(every)
+                found = eye.look(asked, limits)
+                _show(found, limits, as_document=as_document, watch=True)
+    finally:
+        telemetry.close()
+    if not found.healthy:
         raise typer.Exit(MeshError.exit_code)
 
 
-def _look(eye: Watch, asked: list[ProductName], limits: Limits, *, as_document: bool, watch: bool) -> bool:
-    found = eye.look(asked, limits)
+def _show(found: Look, limits: Limits, *, as_document: bool, watch: bool) -> None:
     if as_document and watch:
         emit(json.dumps(as_json(found, limits)))
     elif as_document:
@@ -103,4 +111,3 @@ def _look(eye: Watch, asked: list[ProductName], limits: Limits, *, as_document: 
         if watch:
             clear()
         show(found)
-    return healthy(found)

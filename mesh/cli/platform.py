@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from mesh.cli.console import INTERRUPTED, emit, emit_json, emit_table, note, progress, told
-from mesh.cli.standing import as_json, healthy, show, watching
+from mesh.cli.standing import as_json, show, watching
 from mesh.embedded.folder import DataFolder
 from mesh.embedded.jars import JarCache, locked_jars
 from mesh.embedded.kafka import KafkaOptions
@@ -19,7 +19,7 @@ from mesh.embedded.signals import StopRequest
 from mesh.embedded.state import Running
 from mesh.embedded.status import Health, Status, status_of, stop_running
 from mesh.errors import BrokerUnreachable, MeshError
-from mesh.gate import Limits, Standing
+from mesh.gate import Limits, Look
 from mesh.kafka import Connection
 
 Data = Annotated[Path, typer.Option("--data", help="Folder of the mesh: configuration, secrets, logs and all data.")]
@@ -98,23 +98,23 @@ def status(data: Data = _DEFAULT, json: Json = False) -> None:
     folder = DataFolder(data)
     found = status_of(folder)
     limits = Limits()
-    gated = _gated(folder, limits) if found.well else []
+    gated = _gated(folder, limits) if found.well else Look([], [])
     if json:
         emit_json(_as_json(found) | {"gate": as_json(gated, limits)})
     elif found.pid is None:
         emit(f"no mesh runs on {data}; start one with: mesh up --data {data}")
     else:
         emit_table(("service", "state", "process", "port", "restarts", "log"), map(_health_row, found.services))
-        if gated:
+        if gated.partitions:
             show(gated)
         note(_summary(found))
     if not found.well:
         raise typer.Exit(BrokerUnreachable.exit_code)
-    if not healthy(gated):
+    if not gated.healthy:
         raise typer.Exit(MeshError.exit_code)
 
 
-def _gated(folder: DataFolder, limits: Limits) -> list[Standing]:
+def _gated(folder: DataFolder, limits: Limits) -> Look:
     with watching(Connection.of(folder.settings())) as eye:
         return eye.look((), limits)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -11,10 +12,13 @@ from typing import Any
 from mesh.catalog import Catalog
 from mesh.cli.console import emit_table, note
 from mesh.errors import NotFound
-from mesh.gate import GateView, Limits, Standing
+from mesh.gate import Breach, GateView, Limits, Look, Standing
 from mesh.gate.run import WallClock
 from mesh.kafka import Admin, Connection, LogReader
+from mesh.telemetry import BREACHES, CAUSE, CLAUSE, PRODUCT, Telemetry
 from mesh.types import ProductName
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = (
     "product",
@@ -37,7 +41,7 @@ class Watch:
     def __init__(self, admin: Admin, reader: LogReader, catalog: Catalog) -> None:
         self._catalog, self._view = catalog, GateView(admin, reader, WallClock())
 
-    def look(self, products: Collection[ProductName], limits: Limits) -> list[Standing]:
+    def look(self, products: Collection[ProductName], limits: Limits) -> Look:
         """The partitions of some products, of all where none is named; raises NotFound for one never applied."""
         self._catalog.refresh(relist=True)
         contracts = list(self._catalog.live().values())
@@ -55,27 +59,45 @@ def watching(connection: Connection) -> Iterator[Watch]:
         yield Watch(admin, reader, catalog)
 
 
-def healthy(found: Sequence[Standing]) -> bool:
-    """Whether every partition runs or is idle."""
-    return all(each.healthy for each in found)
+class Breaches:
+    """Tells every breach once, when it begins: a line of the log and a metric."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+        self._lasting: set[tuple[str, int | None, str]] = set()
+
+    def tell(self, found: Look) -> None:
+        """Compare with the look before."""
+        for each in found.breaches:
+            if each.where not in self._lasting:
+                logger.error("%s", each, extra={"event": each.as_event()})
+                self._telemetry.add(BREACHES, 1, _attributes(each))
+        self._lasting = {each.where for each in found.breaches}
 
 
-def as_json(found: Sequence[Standing], limits: Limits) -> dict[str, Any]:
+def _attributes(breach: Breach) -> dict[str, str | int]:
+    return {PRODUCT: breach.product, CLAUSE: breach.clause, CAUSE: str(breach.cause)}
+
+
+def as_json(found: Look, limits: Limits) -> dict[str, Any]:
     """One look, for machines."""
     return {
         "at": datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds"),
-        "healthy": healthy(found),
+        "healthy": found.healthy,
         "window_seconds": limits.window,
-        "partitions": [each.as_json() for each in found],
+        "partitions": [each.as_json() for each in found.partitions],
+        "breaches": [each.as_event() for each in found.breaches],
     }
 
 
-def show(found: Sequence[Standing]) -> None:
+def show(found: Look) -> None:
     """One look, for people: the table, then what is wrong."""
-    emit_table(COLUMNS, map(_row, found))
-    for each in found:
+    emit_table(COLUMNS, map(_row, found.partitions))
+    for each in found.partitions:
         if not each.healthy:
             note(f"{each.topic}/{each.partition} is {each.state}: {each.reason}")
+    for breach in found.breaches:
+        note(str(breach))
 
 
 def _row(each: Standing) -> tuple[object, ...]:

@@ -133,11 +133,19 @@ class _Reading:
         return None
 
     def _milliseconds(self, entry: Mapping[str, Any], place: Place) -> int | None:
-        value, unit = entry["value"], str(entry.get("unit", "")).lower()
-        scale = _UNITS_MS.get(unit) or _UNITS_MS.get(unit.removesuffix("s"))
-        if scale is None or isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        milliseconds = sla_milliseconds(entry)
+        if milliseconds is None:
+            value, unit = entry["value"], str(entry.get("unit", "")).lower()
             self._problems.add(
                 place, f"a retention of {value!r} {unit or 'without a unit'} is not a time; write value: 30, unit: d"
             )
-            return None
-        return round(value * scale)
+        return milliseconds
+
+
+def sla_milliseconds(entry: Mapping[str, Any]) -> int | None:
+    """The time that an entry of ``slaProperties`` says by value and unit; None where it says none."""
+    value, unit = entry.get("value"), str(entry.get("unit", "")).lower()
+    scale = _UNITS_MS.get(unit) or _UNITS_MS.get(unit.removesuffix("s"))
+    if scale is None or isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        return None
+    return round(value * scale)

@@ -1,16 +1,19 @@
 """The gate: the one writer of public topics. It judges, routes and records in one transaction."""
 
 from mesh.gate.build import build_identity
+from mesh.gate.measure import Breach
 from mesh.gate.ports import ContractSource, SchemaSource
 from mesh.gate.run import GateIdentity, run_gate
 from mesh.gate.standing import Limits, Standing, State
-from mesh.gate.view import GateView
+from mesh.gate.view import GateView, Look
 
 __all__ = [
+    "Breach",
     "ContractSource",
     "GateIdentity",
     "GateView",
     "Limits",
+    "Look",
     "SchemaSource",
     "Standing",
     "State",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
 from mesh.contract import Contract
 from mesh.gate.lag import LagMeter
+from mesh.gate.measure import Breach, breaches
 from mesh.gate.standing import Limits, Seen, Standing, standings
 from mesh.kafka import Admin, LogReader, TopicState
 from mesh.lineage import LineageLog, Manifest, decode_manifest
@@ -13,6 +15,19 @@ from mesh.types import Clock, TopicPartition
 
 _END = 1 << 62
 _EXPIRED = "unread records have expired; the partition stands still rather than hide the loss"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How every partition stands, and which promises of the contracts are broken."""
+
+    partitions: list[Standing]
+    breaches: list[Breach]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every partition runs or is idle, and every promise is kept."""
+        return not self.breaches and all(each.healthy for each in self.partitions)
 
 
 class GateView:
@@ -26,7 +41,7 @@ class GateView:
         self._admin, self._reader, self._clock = admin, reader, clock
         self._meter = LagMeter(admin, reader)
 
-    def look(self, contracts: Collection[Contract], limits: Limits | None = None) -> list[Standing]:
+    def look(self, contracts: Collection[Contract], limits: Limits | None = None) -> Look:
         """Every partition of the products, sorted by topic; raises what Admin and LogReader do, and LineageBroken."""
         within = limits or Limits()
         ordered = sorted(contracts, key=lambda contract: contract.topics.public)
@@ -35,7 +50,13 @@ class GateView:
         served = [contract for contract in ordered if not _missing(contract, states)]
         found = self._found(served, states, since)
         seen = [each for contract in ordered for each in self._seen(contract, states, found)]
-        return standings(seen, int(self._clock.now() * 1000), within)
+        now_ms = int(self._clock.now() * 1000)
+        judged = standings(seen, now_ms, within)
+        broken: list[Breach] = []
+        for contract in served:
+            own = [at for at, each in enumerate(seen) if each.topic == contract.topics.public]
+            broken += breaches(contract, [seen[at] for at in own], [judged[at] for at in own], now_ms)
+        return Look(judged, broken)
 
     def _found(
         self, contracts: Collection[Contract], states: Mapping[str, TopicState], since: int

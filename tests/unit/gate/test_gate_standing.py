@@ -3,48 +3,20 @@
 from __future__ import annotations
 
 import json
-from uuid import UUID
 
 import pytest
 
 from mesh.gate.lag import Lag
 from mesh.gate.standing import Limits, Seen, State, standings
-from mesh.lineage import Basis, Manifest, OffsetSet, Span, TopicIds
+from tests.support.committing import NOW, committed
 
-NOW = 1_700_000_000_000
 LIMITS = Limits(window=60, late=10, stalled=20)
-
-
-def manifest(age: float, *, passed: int = 0, refused: int = 0, sequence: int = 0) -> Manifest:
-    """A manifest committed so many seconds ago."""
-    delivered = OffsetSet.between(100, 100 + passed + refused)
-    return Manifest(
-        product="weather.observations",
-        cluster_id="c",
-        partition=0,
-        epoch=0,
-        sequence=sequence,
-        previous=b"",
-        topics=TopicIds(UUID(int=1), UUID(int=2), UUID(int=3)),
-        ingress_from=100,
-        ingress_to=100 + passed + refused,
-        delivered=delivered,
-        refused=OffsetSet.between(100, 100 + refused),
-        public=Span(0, passed),
-        quarantine=Span(0, refused),
-        sha256_in=bytes(32),
-        sha256_out=bytes(32),
-        basis=Basis("urn:weather", "1.2.0", "ab" * 32, "0.1.0+abc"),
-        clause_counts={"speed.maximum": refused} if refused else {},
-        created_at=NOW - int(age * 1000),
-        gate="_mesh.gate.default.0",
-    )
 
 
 def seen(
     partition: int = 0, *, lag: Lag | None = None, age: float | None = 1.0, in_window: bool = True, trouble: str = ""
 ) -> Seen:
-    last = manifest(age) if age is not None else None
+    last = committed(age) if age is not None else None
     window = (last,) if last is not None and in_window else ()
     name = "weather.observations"
     return Seen(name, f"{name}.v1", partition, "1.3.0", lag or Lag(), last, window, trouble)
@@ -59,7 +31,7 @@ def waiting(seconds: float) -> Lag:
 
 
 def test_counts_and_the_rate_are_those_of_the_window() -> None:
-    window = (manifest(3, passed=110, refused=2), manifest(1, passed=6, refused=2, sequence=1))
+    window = (committed(3, passed=110, refused=2), committed(1, passed=6, refused=2, sequence=1))
     (told,) = standings([Seen("a.b", "a.b.v1", 0, "9.9.9", Lag(), window[-1], window)], NOW, LIMITS)
     assert (told.accepted, told.refused, told.rate) == (116, 4, 2.0)
     assert told.clauses == {"speed.maximum": 4}

@@ -1,0 +1,116 @@
+"""``mesh gate status`` on a running mesh: what people and machines are told, also while the gate is down."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from mesh.cli.app import app
+from mesh.contract import Contract
+from mesh.kafka import Admin, Producer
+from tests.support.broker import eventually
+from tests.support.contracts import Draft
+from tests.support.mesh import RunningMesh
+from tests.support.writing import Framing
+
+pytestmark = pytest.mark.broker
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def contract(mesh: RunningMesh) -> Contract:
+    contract = Draft(product=f"s{secrets.token_hex(4)}.readings", topic={"partitions": 2}).contract()
+    mesh.apply(contract)
+    return contract
+
+
+@pytest.fixture
+def run(mesh: RunningMesh, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("MESH_CONFIG", str(mesh.folder.config))
+
+    def ran(*words: str) -> Result:
+        result: Any = CliRunner().invoke(app, ["gate", "status", *words])
+        return result  # type: ignore[no-any-return]
+
+    return ran
+
+
+def publish(mesh: RunningMesh, contract: Contract, count: int) -> None:
+    with Producer(mesh.connection(contract.product.domain)) as producer:
+        for key, value, _ in Framing(mesh, contract).many(0, count):
+            producer.produce(contract.topics.ingress, key=key, value=value, headers=[], partition=0)
+        producer.flush()
+
+
+def partitions(result: Result) -> list[dict[str, Any]]:
+    found = json.loads(result.stdout)["partitions"]
+    assert isinstance(found, list)
+    return found
+
+
+def test_what_the_gate_did_is_counted_per_partition_and_clause(mesh: RunningMesh, contract: Contract, run: Run) -> None:
+    product = str(contract.product)
+    fresh = run(product, "--json")
+    assert fresh.exit_code == 0, fresh.output
+    assert [(each["state"], each["lag"], each["build"]) for each in partitions(fresh)] == [("idle", 0, "")] * 2
+    publish(mesh, contract, 100)
+    mesh.await_gated(contract)
+    told = run(product, "--json")
+    assert told.exit_code == 0, told.output
+    busy, quiet = partitions(told)
+    assert (busy["state"], quiet["state"]) == ("running", "idle")
+    assert (busy["accepted"], busy["refused"], busy["clauses"]) == (90, 10, {"speed-possible": 10})
+    assert (busy["lag"], busy["lag_seconds"], busy["contract"]) == (0, 0.0, contract.version)
+    assert busy["rate"] == pytest.approx(100 / 60, abs=0.01)
+    table = run(product).stdout.splitlines()
+    assert table[0].split("\t")[:4] == ["product", "partition", "state", "lag"]
+    assert table[1].split("\t")[:4] == [contract.topics.public, "0", "running", "0"]
+
+
+def test_a_gate_that_is_down_is_seen_from_kafka_alone(mesh: RunningMesh, contract: Contract, run: Run) -> None:
+    publish(mesh, contract, 10)
+    mesh.await_gated(contract)
+    mesh.gate.stop()
+    try:
+        publish(mesh, contract, 30)
+        late: list[Result] = []
+
+        def is_late() -> bool:
+            late.append(run(str(contract.product), "--json", "--late", "1"))
+            return late[-1].exit_code == 1
+
+        eventually(is_late, 30, every=0.5)
+        waiting = partitions(late[-1])[0]
+        assert (waiting["state"], waiting["lag"]) == ("late", 30)
+        assert waiting["lag_seconds"] > 1
+    finally:
+        mesh.gate.start()
+    mesh.await_gated(contract)
+    assert run(str(contract.product)).exit_code == 0
+
+
+def test_a_product_without_its_topic_is_blocked_with_what_to_do(
+    mesh: RunningMesh, contract: Contract, run: Run
+) -> None:
+    with Admin(mesh.admin) as admin:
+        admin.delete_topic(contract.topics.quarantine)
+        eventually(lambda: contract.topics.quarantine not in admin.topic_names())
+    told = run(str(contract.product))
+    assert told.exit_code == 1
+    assert "mesh apply" in told.output
+    assert [line.split("\t")[2] for line in told.stdout.splitlines()[1:3]] == ["blocked", "blocked"]
+    mesh.apply(contract)
+    eventually(lambda: run(str(contract.product)).exit_code == 0)
+
+
+def test_a_product_nobody_applied_is_named(run: Run) -> None:
+    told = run("nobody.nothing")
+    assert told.exit_code == 1
+    assert "nobody.nothing" in told.output
