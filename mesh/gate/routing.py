@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,10 +13,15 @@ from mesh.gate.observation import Observation
 from mesh.judge import Verdicts
 from mesh.kafka import AbortRequired, Message, Run, Transaction
 from mesh.lineage import VERDICT_HEADER, VerdictHeader, encode_verdict_header, layouts_of
-from mesh.types import Coordinate, Finding, Headers, SchemaId, TopicPartition
+from mesh.types import Coordinate, Finding, Headers, Reaction, SchemaId, TopicPartition
 
 STUB_HEADER = "mesh-stub"
 _UNFORWARDABLE = {"MSG_SIZE_TOO_LARGE", "INVALID_RECORD", "INVALID_TIMESTAMP", "RECORD_LIST_TOO_LARGE"}
+
+
+def marking(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings that a record which passes tells its readers of; mere warnings are only counted."""
+    return tuple(finding for finding in findings if finding.reaction is Reaction.MARK)
 
 
 @dataclass(slots=True)
@@ -36,11 +41,17 @@ class Routing:
         """Send every record of a judged run where it belongs and note what happened."""
         observation, refusals = self.observation, verdicts.refusals
         observation.delivered += run.offsets
+        marked = self._marked(run, verdicts, records)
         if self.transaction.attempt or self.unforwardable:
-            self._each(run, verdicts, records)
+            self._each(run, marked, verdicts, records)
         else:
-            self._digest(run, sorted(refusals))
-            self._forward(run.only([row not in refusals for row in range(len(run))]) if refusals else run)
+            outgoing = marked.only([row not in refusals for row in range(len(run))]) if refusals else marked
+            if marked is run:
+                self._digest(run, sorted(refusals))
+            else:
+                observation.read.add_all(layouts_of(run.keys, run.values, run.headers))
+                observation.written.add_all(layouts_of(outgoing.keys, outgoing.values, outgoing.headers))
+            self._forward(outgoing)
             for row in sorted(refusals):
                 self._refuse(records[row], run.headers[row], verdicts.findings[row])
         for findings in verdicts.findings.values():
@@ -48,6 +59,17 @@ class Routing:
         times = verdicts.event_times
         passing = times if not refusals else [time for row, time in enumerate(times) if row not in refusals]
         observation.happened(passing)
+
+    def _marked(self, run: Run, verdicts: Verdicts, records: Sequence[Message]) -> Run:
+        """The run as it is to be written: records that pass in spite of a finding carry it in a header."""
+        marks = {row: marking(findings) for row, findings in verdicts.findings.items() if not verdicts.refused(row)}
+        if not any(marks.values()):
+            return run
+        headers = [
+            [*headers, (VERDICT_HEADER, self._verdict(records[row], marks[row]))] if marks.get(row) else headers
+            for row, headers in enumerate(run.headers)
+        ]
+        return replace(run, headers=headers)
 
     def _digest(self, run: Run, refused: Sequence[int]) -> None:
         """What passes is digested twice, as read and as written, but laid out once."""
@@ -69,7 +91,7 @@ class Routing:
         self.transaction.forward(topic, self.partition.partition, run, first=first, last=public.report)
         public.count += len(run)
 
-    def _each(self, run: Run, verdicts: Verdicts, records: Sequence[Message]) -> None:
+    def _each(self, run: Run, marked: Run, verdicts: Verdicts, records: Sequence[Message]) -> None:
         """One by one, each reporting itself, after an attempt that failed."""
         refusals = verdicts.refusals
         self.observation.read.add_all(layouts_of(run.keys, run.values, run.headers))
@@ -79,7 +101,7 @@ class Routing:
             elif row in refusals:
                 self._refuse(record, run.headers[row], verdicts.findings[row])
             else:
-                self._pass(record, run.headers[row])
+                self._pass(record, marked.headers[row])
 
     def _pass(self, record: Message, headers: Headers) -> None:
         public = self.observation.public

@@ -14,6 +14,7 @@ from mesh.gate.commands import CommandFeed
 from mesh.gate.observation import Observation
 from mesh.gate.orders import Clerk, Orders, Replay, Settled
 from mesh.gate.product import GatedProduct
+from mesh.gate.routing import marking
 from mesh.judge import Batch, Verdicts
 from mesh.judge.frame import fault, schema_id
 from mesh.kafka import LogReader, Message, Transaction
@@ -180,7 +181,8 @@ class _Releasing:
             topic, report = observation.product.topics.quarantine, observation.quarantine.report
         else:
             observation.public.count += 1
-            headers = list(record.headers)
+            marks = marking(findings)
+            headers = [*record.headers, *([(VERDICT_HEADER, self._verdict(replay, marks))] if marks else [])]
             topic, report = observation.product.topics.public, observation.public.report
             observation.written.add(record.key, replay.value, headers)
         self.transaction.produce(

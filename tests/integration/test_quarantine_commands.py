@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from mesh.cli.app import app
 from mesh.contract import Contract
-from mesh.kafka import LogReader, Producer
+from mesh.kafka import LogReader, Message, Producer
 from mesh.types import Coordinate, Headers, TopicPartition
 from tests.support.contracts import Draft
 from tests.support.mesh import RunningMesh
@@ -270,3 +270,23 @@ def test_only_operators_may_settle(run: Run, contract: Contract, mesh: RunningMe
     done = run("discard", contract.product, "clause=key.magic", "--reason", "noise", "--yes")
     assert "may not write" in done.stderr
     assert done.exit_code == 5
+
+
+def test_no_classified_value_is_in_anything_but_the_records(run: Run, contract: Contract, mesh: RunningMesh) -> None:
+    """The records and the patches of operators hold them; verdicts, manifests, audit events and logs never do."""
+    topics, told = contract.topics, []
+    with LogReader(mesh.admin) as reader:
+
+        def everything(topic: str) -> Iterator[Message]:
+            return reader.read(TopicPartition(topic, 0), 0, 1 << 60)
+
+        for topic in (topics.quarantine, topics.public):
+            told += [dict(each.headers() or ()).get("mesh-verdict") or b"" for each in everything(topic)]
+        told += [each.value() or b"" for topic in (topics.lineage, "_mesh.audit") for each in everything(topic)]
+        held = b"".join(each.value() or b"" for each in everything(topics.quarantine))
+    told += [path.read_bytes() for path in mesh.folder.logs.glob("*.log")]
+    assert CANARY.encode() in held
+    assert len(told) > 10
+    for text in told:
+        assert CANARY.encode() not in text
+        assert b"Cid" not in text  # of a patch

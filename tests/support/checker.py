@@ -21,7 +21,7 @@ from mesh.lineage import (
     digest_of,
     last_verdict,
 )
-from mesh.types import ProductTopics, TopicPartition
+from mesh.types import ProductTopics, Reaction, TopicPartition
 
 _WHOLE = 1 << 60
 _WAITING = (Disposition.QUARANTINED, Disposition.PARKED)
@@ -162,7 +162,9 @@ class _Judgement:
         patched = settlement is not None and bool(settlement.patch)
         if outcome.disposition is Disposition.PASSED:
             copy, where = self._claim(self.topics.public, self.evidence.public, outcome.offset, offset)
-            assert _content(copy, patched) == _content(source, patched), f"{where} was altered on its way"
+            key, value, headers, when = _content(copy, patched)
+            written = (key, value, _unmarked(headers, offset), when)
+            assert written == _content(source, patched), f"{where} was altered on its way"
         else:
             assert outcome.disposition is Disposition.QUARANTINED
             copy, where = self._claim(self.topics.quarantine, self.evidence.quarantine, outcome.offset, offset)
@@ -223,6 +225,15 @@ def _check_quarantined(held: Message, source: Message, where: str, *, patched: b
     same = (held.key(), headers[:-1], held.timestamp()[1]) == (key, original, when)
     assert same, f"{where} was altered on its way"
     assert patched or held.value() == value, f"{where} was altered on its way"
+
+
+def _unmarked(headers: list[tuple[str, bytes | None]], ingress: int) -> list[tuple[str, bytes | None]]:
+    """The publisher's own headers; a mark is taken off only if it is one, of this record."""
+    if not headers or headers[-1][0] != VERDICT_HEADER:
+        return headers
+    mark = last_verdict(headers)
+    marks = mark is not None and {finding.reaction for finding in mark.findings} == {Reaction.MARK}
+    return headers[:-1] if marks and mark is not None and mark.coordinate.offset == ingress else headers
 
 
 def _content(record: Message, patched: bool) -> tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]], int]:
