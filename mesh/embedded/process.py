@@ -20,7 +20,7 @@ _POLL_SECONDS = 0.05
 _KEEP_BYTES = 10 * 1024 * 1024
 _TAIL_BYTES = 64 * 1024
 _TELLING = re.compile(r"\b(ERROR|FATAL|CRITICAL)\b|Error\b|Exception\b|\berror:|Caused by")
-_STACK = re.compile(r"^\s+(at |\.\.\. \d+ more|File \")|^\s*$|^Traceback ")
+_STACK = re.compile(r"^ {4}|^\s+(at |\.\.\. \d+ more|File \")|^\s*$|^Traceback ")
 
 
 @dataclass(frozen=True, slots=True)
