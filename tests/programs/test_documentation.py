@@ -24,7 +24,19 @@ from tests.unit.contract.test_demo_contracts import EXPECTED as DEMO
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 README = ROOT / "README.md"
-WALKS = {"walk", "story", "contracts", "kit", "export", "evolution", "import", "import-live", "policy", "quarantine"}
+WALKS = {
+    "walk",
+    "story",
+    "contracts",
+    "kit",
+    "export",
+    "evolution",
+    "import",
+    "import-live",
+    "policy",
+    "quarantine",
+    "operations",
+}
 MAKEFILES = (ROOT / "Makefile", ROOT / "deploy" / "containers.mk")
 PLACES = r"(mesh|contracts|producers|consumers|lineage|deploy|tests|benchmarks|docs|\.ci)/[\w./{},*-]*"
 

@@ -99,8 +99,11 @@ def test_a_span_goes_on_where_the_record_came_from(telemetry: Telemetry, spans: 
 def test_what_a_program_does_meanwhile_belongs_to_the_span(telemetry: Telemetry, spans: Any) -> None:
     with telemetry.span(SpanStart(SpanName.PROCESS, "outer")), telemetry.span(SpanStart(SpanName.SEND, "inner")):
         pass
-    inner, outer = spans.get_finished_spans()
+    with telemetry.span(SpanStart(SpanName.SEND, "after")):
+        pass
+    inner, outer, after = spans.get_finished_spans()
     assert inner.parent.span_id == outer.context.span_id
+    assert after.parent is None
 
 
 @pytest.mark.parametrize("junk", [b"", b"\xff\xfe", b"00-0-0-0", b"x" * 10_000, PARENT.replace(b"0af", b"XYZ")])

@@ -73,6 +73,7 @@ def test_what_is_wrong_is_said_and_only_a_stuck_loop_asks_for_a_restart() -> Non
         assert ask(port, "/health")[0] == 200
     clock.at += STUCK_SECONDS + 1
     assert health.alive() == [f"the loop has not turned for {STUCK_SECONDS + 1:.0f} s"]
+    assert health.ready()[0] == health.alive()[0]
     health.turned()
     step.joined, step.trouble, away[0] = True, {}, ""
     assert health.alive() == health.ready() == []

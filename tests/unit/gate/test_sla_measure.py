@@ -82,6 +82,8 @@ def test_silence_is_the_publishers_unless_records_wait() -> None:
 def test_records_that_were_all_refused_do_not_keep_a_frequency() -> None:
     refused = replace(seen(0, age=700), last=committed(700, refused=2))
     assert told(product(FREQUENCY), refused) == [("frequency", None, "idle")]
+    lately = replace(seen(1, age=20), last=committed(20, refused=2), window=(committed(20, refused=2),))
+    assert told(product(FREQUENCY), seen(0, age=700), lately) == [("frequency", None, "idle")]
 
 
 def test_of_a_product_nobody_has_used_nothing_is_said() -> None:
