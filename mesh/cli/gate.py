@@ -15,6 +15,7 @@ import typer
 from mesh.catalog import Catalog
 from mesh.cli.console import clear, emit, emit_json, note, told
 from mesh.cli.logs import json_logs
+from mesh.cli.quarantine.resuming import resume
 from mesh.cli.standing import Breaches, as_json, show, watching
 from mesh.embedded.platform import answers_http
 from mesh.errors import MeshError
@@ -35,6 +36,9 @@ app = typer.Typer(help="The gate between ingress and public topics.", no_args_is
 @app.callback()
 def _group() -> None:
     """The gate between ingress and public topics."""
+
+
+app.command()(resume)
 
 
 @app.command("run")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from mesh.errors import EncodingRefused, MalformedBody, NotFound, UsageError
@@ -81,7 +81,9 @@ class Clerk:
         self._patching = Patching(product.registry, product.contract.key_fields)
         self._hidden = hidden_paths(product.contract.fields)
 
-    def orders(self, messages: Sequence[Message], chain: PartitionChain, settled: Settled) -> Orders:
+    def orders(
+        self, messages: Sequence[Message], chain: PartitionChain, settled: Settled, *, stands: bool = False
+    ) -> Orders:
         """What these commands come to; raises RegistryUnreachable when a patch needs a schema that cannot be had."""
         commands = [(message.offset(), _decoded(message)) for message in messages]
         held = self._fetched([command for _, command in commands if isinstance(command, Command)])
@@ -90,6 +92,9 @@ class Clerk:
         for at, command in commands:
             if isinstance(command, str):
                 orders.settlements.append(_void(at, command))
+            elif command.verb is Verb.RESUME:
+                orders.settlements.append(_resumed(at, command, stands=stands))
+                stands = False
             else:
                 self._order(orders, at, command, held, chain, seen)
         orders.replays.sort(key=lambda replay: replay.ingress)
@@ -194,6 +199,12 @@ def _decoded(message: Message) -> Command | str:
 
 def _void(at: int, reason: str, actor: str = "") -> Settlement:
     return Settlement(command=at, quarantined=-1, ingress=-1, result=Result.VOID, actor=actor, reason=reason)
+
+
+def _resumed(at: int, command: Command, *, stands: bool) -> Settlement:
+    if not stands:
+        return _void(at, "the partition does not stand still", command.actor)
+    return replace(_void(at, command.reason, command.actor), result=Result.RESUMED)
 
 
 def _spans(offsets: Collection[int]) -> Iterator[tuple[int, int]]:

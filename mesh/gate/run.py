@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mesh.gate.alerts import alert
+from mesh.gate.breaker import Stops
 from mesh.gate.commands import CommandFeed
 from mesh.gate.health import GateHealth
 from mesh.gate.meter import GateMeter
@@ -61,7 +63,7 @@ def run_gate(
     """Gate every applied product until ``stopping()``; see TransactionalLoop.run for what it raises."""
     with Admin(connection) as admin, LogReader(connection) as reader:
         clock, feed = WallClock(), CommandFeed(lambda: SideInput(connection))
-        settler = Settler(feed, reader, clock)
+        settler = Settler(feed, reader, Stops(alert), clock)
         meter = GateMeter(telemetry, identity.group, clock) if telemetry.active else None
         recovery = Recovery(admin, reader)
         step = GateStep(identity.transactional_id, contracts, registry, recovery, settler, clock, meter)

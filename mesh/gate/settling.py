@@ -10,6 +10,7 @@ from typing import Final
 
 from mesh.access import AUDIT
 from mesh.errors import MeshError
+from mesh.gate.breaker import Stops
 from mesh.gate.commands import CommandFeed
 from mesh.gate.observation import Observation
 from mesh.gate.orders import Clerk, Orders, Replay, Settled
@@ -48,8 +49,9 @@ class Prepared:
 class Settler:
     """Serves the commands of the partitions a gate owns. Partitions are named by their ingress."""
 
-    def __init__(self, feed: CommandFeed, reader: LogReader, clock: Clock) -> None:
+    def __init__(self, feed: CommandFeed, reader: LogReader, stops: Stops, clock: Clock) -> None:
         self._feed, self._reader, self._clock = feed, reader, clock
+        self.stops = stops
         self._settled: dict[TopicPartition, Settled] = {}
         self._open: dict[TopicPartition, Orders] = {}
         self._told: dict[TopicPartition, list[Settlement]] = {}
@@ -67,7 +69,8 @@ class Settler:
         )
 
     def release(self, partitions: Collection[TopicPartition]) -> None:
-        """Their next owner settles what is left."""
+        """Their next owner settles what is left, and finds out by itself whether to stand still."""
+        self.stops.forget(partitions)
         self._forget(partitions)
         self._feed.leave([_commands(partition) for partition in partitions])
 
@@ -95,7 +98,8 @@ class Settler:
             if partition not in self._settled:
                 lineage = TopicPartition(product.topics.lineage, partition.partition)
                 self._settled[partition] = Settled.read(self._reader, lineage, chain)
-            orders = clerk.orders(messages, chain, self._settled[partition])
+            stands = self.stops.stands(partition)
+            orders = clerk.orders(messages, chain, self._settled[partition], stands=stands)
             batch = _batch(orders.replays)
             product.learn(batch)
         except MeshError as error:
@@ -158,6 +162,10 @@ class Settler:
                 self._feed.settled(_commands(partition), orders.count)
                 for settlement in self._told[partition]:
                     self._settled.setdefault(partition, Settled()).add(settlement)
+                    if settlement.result is Result.RESUMED:
+                        self.stops.resume(partition)
+        else:
+            self.stops.forget()
         self._open.clear()
         self._told.clear()
 

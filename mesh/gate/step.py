@@ -155,9 +155,9 @@ class GateStep:
         return self._settler.prepare(product, partition, self._chains[partition], messages)
 
     def process(self, transaction: Transaction, partition: TopicPartition, records: Sequence[Message]) -> int:
-        """Judge and route; gives 0 when a schema is unknown and the registry cannot be asked."""
-        product = self._products.get(partition.topic)
-        if product is None:
+        """Judge and route; fewer than all when a schema cannot be asked for, or the contract has the partition stop."""
+        product, stops = self._products.get(partition.topic), self._settler.stops
+        if product is None or stops.stands(partition):
             return 0
         run = Run.of(records)
         batch = Batch(run.keys, run.values, run.headers)
@@ -166,11 +166,19 @@ class GateStep:
         except RegistryUnreachable as error:
             logger.warning("%s is parked: %s", partition, error)
             return 0
+        verdicts = product.judge.judge(batch)
+        stop = stops.row(partition, product.contract, verdicts, run.offsets)
+        if stop == 0:
+            return 0
+        if stop is not None:
+            records, run = records[:stop], run.only([row < stop for row in range(len(run))])
+            batch = Batch(run.keys, run.values, run.headers)
+            verdicts = product.judge.judge(batch)
         observation = self._observation(product, partition)
         observation.saw(batch)
         if self._meter is not None:
             self._meter.saw(run.headers)
-        self._routing(transaction, partition, observation).route(run, product.judge.judge(batch), records)
+        self._routing(transaction, partition, observation).route(run, verdicts, records)
         observation.ingress_to = records[-1].offset() + 1
         return len(records)
 

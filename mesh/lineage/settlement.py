@@ -18,10 +18,13 @@ class Result(StrEnum):
     VOID = "void"
     """The command changed nothing; ``reason`` says why."""
 
+    RESUMED = "resumed"
+    """The command was about a partition that stood still, and it goes on."""
+
     @property
     def settles(self) -> bool:
         """Whether the quarantined record is done with."""
-        return self is not Result.VOID
+        return self not in (Result.VOID, Result.RESUMED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

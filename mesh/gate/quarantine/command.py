@@ -18,10 +18,11 @@ _LONGEST_REASON: Final = 500
 
 
 class Verb(StrEnum):
-    """What is to become of a quarantined record."""
+    """What is to become of a quarantined record, or of a partition that stands still (its ingress coordinate)."""
 
     REPLAY = "replay"
     DISCARD = "discard"
+    RESUME = "resume"
 
 
 @dataclass(frozen=True, slots=True)
