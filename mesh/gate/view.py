@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from mesh.contract import Contract
-from mesh.gate.lag import LagMeter
+from mesh.errors import LineageBroken
+from mesh.gate.lag import Lag, LagMeter
 from mesh.gate.measure import Breach, breaches
 from mesh.gate.standing import Limits, Seen, Standing, standings
 from mesh.kafka import Admin, LogReader, TopicState
@@ -42,7 +43,7 @@ class GateView:
         self._meter = LagMeter(admin, reader)
 
     def look(self, contracts: Collection[Contract], limits: Limits | None = None) -> Look:
-        """Every partition of the products, sorted by topic; raises what Admin and LogReader do, and LineageBroken."""
+        """Every partition of the products, sorted by topic; raises what Admin and LogReader do."""
         within = limits or Limits()
         ordered = sorted(contracts, key=lambda contract: contract.topics.public)
         states = self._admin.topics(name for contract in ordered for name in _names(contract))
@@ -65,7 +66,11 @@ class GateView:
         places = {place: contract for contract in contracts for place in _ingress(contract, states)}
         beginnings = self._admin.beginnings(places)
         tails = {place: self._tail(contract, place.partition, since) for place, contract in places.items()}
-        positions = {place: _position(tails[place], states[place.topic], beginnings[place]) for place in places}
+        positions = {
+            place: _position(tail.manifests, states[place.topic], beginnings[place])
+            for place, tail in tails.items()
+            if not tail.trouble
+        }
         lags = self._meter.measure(positions)
         return {
             place: Seen(
@@ -73,24 +78,25 @@ class GateView:
                 contract.topics.public,
                 place.partition,
                 contract.version,
-                lags[place],
-                tails[place][-1] if tails[place] else None,
-                tuple(each for each in tails[place] if each.created_at >= since),
-                _EXPIRED if positions[place] < beginnings[place] else "",
+                lags.get(place, Lag()),
+                tail.manifests[-1] if tail.manifests else None,
+                tuple(each for each in tail.manifests if each.created_at >= since),
+                tail.trouble or (_EXPIRED if positions[place] < beginnings[place] else ""),
             )
-            for place, contract in places.items()
+            for (place, contract), tail in zip(places.items(), tails.values(), strict=True)
         }
 
-    def _tail(self, contract: Contract, number: int, since: int) -> list[Manifest]:
-        """The manifests since a time, else the newest alone."""
+    def _tail(self, contract: Contract, number: int, since: int) -> _Tail:
+        """The manifests since a time, else the newest alone; what cannot be read is one product's trouble."""
         place = TopicPartition(contract.topics.lineage, number)
-        start = self._reader.offset_at(place, since)
-        payloads = (message.value() for message in self._reader.read(place, start, _END))
-        manifests = [decode_manifest(payload) for payload in payloads if payload is not None]
-        if manifests:
-            return manifests
-        last = LineageLog(self._reader, place).index.last()
-        return [last[1]] if last is not None else []
+        try:
+            start = self._reader.offset_at(place, since)
+            payloads = (message.value() for message in self._reader.read(place, start, _END))
+            manifests = [decode_manifest(payload) for payload in payloads if payload is not None]
+            last = LineageLog(self._reader, place).index.last() if not manifests else None
+        except LineageBroken as error:
+            return _Tail([], f"how it stands cannot be told: {error}")
+        return _Tail(manifests or ([last[1]] if last is not None else []))
 
     def _seen(
         self, contract: Contract, states: Mapping[str, TopicState], found: Mapping[TopicPartition, Seen]
@@ -102,6 +108,14 @@ class GateView:
         trouble = f"there is no topic {', '.join(gone)}; apply the contract again (mesh apply)"
         for number in range(contract.partitions):
             yield Seen(str(contract.product), contract.topics.public, number, contract.version, trouble=trouble)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tail:
+    """The end of a lineage partition, or why it cannot be read."""
+
+    manifests: list[Manifest]
+    trouble: str = ""
 
 
 def _position(tail: list[Manifest], ingress: TopicState, beginning: int) -> int:
