@@ -30,12 +30,13 @@ class State(StrEnum):
 class Limits:
     """In seconds: over what is counted, when a wait is late, and after how long without a commit a gate stands still.
 
-    20 s is a member's session (6 s) and the time its successor has to recover (10 s), with something to spare.
+    30 s is the session of a gate that is gone (15 s) and the time another has to take up its partitions (10 s), with
+    something to spare.
     """
 
     window: float = 60.0
     late: float = 10.0
-    stalled: float = 20.0
+    stalled: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,16 +105,16 @@ def test_markers_of_publishers_are_no_lag() -> None:
 
 def test_a_product_nobody_gated_waits_from_its_first_record() -> None:
     kafka = Topics(end=5)
-    kafka.records[INGRESS] = dict.fromkeys(range(5), (b"", NOW - 30000))
+    kafka.records[INGRESS] = dict.fromkeys(range(5), (b"", NOW - 60_000))
     (told,) = look(kafka)
-    assert (told.state, told.lag, told.lag_seconds, told.build) == (State.STOPPED, 5, 30.0, "")
+    assert (told.state, told.lag, told.lag_seconds, told.build) == (State.STOPPED, 5, 60.0, "")
 
 
 def test_a_recreated_ingress_is_read_from_its_beginning() -> None:
     kafka = Topics(end=3)
     kafka.ids[TOPICS.ingress] = 77
     kafka.records[LINEAGE] = lineage(committed(1, passed=7))
-    kafka.records[INGRESS] = dict.fromkeys(range(3), (b"", NOW - 1000))
+    kafka.records[INGRESS] = dict.fromkeys(range(3), (b"", NOW - 1_000))
     (told,) = look(kafka)
     assert (told.state, told.lag) == (State.RUNNING, 3)
 
