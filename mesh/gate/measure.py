@@ -12,7 +12,7 @@ from mesh.contract.topic import sla_milliseconds
 from mesh.gate.standing import Seen, Standing, State
 from mesh.lineage import Manifest
 
-_MEASURED: Final = ("latency", "frequency")
+_MEASURED: Final = ("latency", "frequency", "retention")
 INGRESS_RETENTION: Final = "ingressRetentionMs"
 """The clause that says how long an ingress keeps what nobody has read; a wait of half of it is told."""
 
@@ -32,6 +32,8 @@ class Cause(StrEnum):
     """Records wait and the gates pass over them."""
     GATE = "behind"
     """Records wait and the gate is at work on them."""
+    ERASED = "erased"
+    """Records were deleted before their time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Breach:
 
 
 def promises(contract: Contract) -> tuple[Promise, ...]:
-    """What is promised and can be measured on the stream: latency and frequency that are times."""
+    """What is promised and can be measured on the stream: latency, frequency and retention that are times."""
     found = []
     for entry in contract.document.source.get("slaProperties", ()):
         milliseconds = sla_milliseconds(entry)
@@ -85,9 +87,11 @@ def breaches(contract: Contract, seen: Sequence[Seen], standing: Sequence[Standi
     for promise in promises(contract):
         if promise.clause == "latency":
             found += _latency(contract, promise, seen, standing)
+        elif promise.clause == "retention":
+            found += _kept(contract, promise, seen, now_ms)
         else:
             found += _frequency(contract, promise, seen, standing, now_ms)
-    return found + list(_retention(contract, standing))
+    return found + list(_unread(contract, standing))
 
 
 def _latency(
@@ -119,7 +123,15 @@ def _frequency(
     yield _breach(contract, None, promise, cause, (now_ms - since) / 1000)
 
 
-def _retention(contract: Contract, standing: Sequence[Standing]) -> Iterator[Breach]:
+def _kept(contract: Contract, promise: Promise, seen: Sequence[Seen], now_ms: int) -> Iterator[Breach]:
+    """From the commit of the youngest record that is gone; a compacted product promises the last of each key alone."""
+    for each in seen:
+        age = (now_ms - each.erased_at) / 1000 if each.erased_at is not None else promise.seconds
+        if age < promise.seconds and contract.cleanup == "delete":
+            yield _breach(contract, each.partition, promise, Cause.ERASED, age)
+
+
+def _unread(contract: Contract, standing: Sequence[Standing]) -> Iterator[Breach]:
     kept = int(contract.ingress_config["retention.ms"])
     if kept < 0:
         return

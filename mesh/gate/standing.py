@@ -44,6 +44,7 @@ class Seen:
     """The facts of one partition: ``window`` are the manifests of the window, ``last`` the newest of all.
 
     ``trouble`` says why the partition cannot be served at all; empty when it can. ``contract`` is the version in force.
+    ``erased_at`` is when the youngest record that the public topic no longer holds was committed, epoch milliseconds.
     """
 
     product: str
@@ -54,6 +55,7 @@ class Seen:
     last: Manifest | None = None
     window: Sequence[Manifest] = ()
     trouble: str = ""
+    erased_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

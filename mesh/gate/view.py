@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from mesh.contract import Contract
 from mesh.errors import LineageBroken
 from mesh.gate.lag import Lag, LagMeter
-from mesh.gate.measure import Breach, breaches
+from mesh.gate.measure import Breach, breaches, promises
 from mesh.gate.standing import Limits, Seen, Standing, standings
 from mesh.kafka import Admin, LogReader, TopicState
-from mesh.lineage import LineageLog, Manifest, decode_manifest
+from mesh.lineage import LineageLog, Manifest, Place, decode_manifest
 from mesh.types import Clock, TopicPartition
 
 _END = 1 << 62
+_MOST_MARKERS = 4
 _EXPIRED = "unread records have expired; the partition stands still rather than hide the loss"
 
 
@@ -41,6 +42,7 @@ class GateView:
     def __init__(self, admin: Admin, reader: LogReader, clock: Clock) -> None:
         self._admin, self._reader, self._clock = admin, reader, clock
         self._meter = LagMeter(admin, reader)
+        self._erased: dict[tuple[TopicPartition, int], int | None] = {}
 
     def look(self, contracts: Collection[Contract], limits: Limits | None = None) -> Look:
         """Every partition of the products, sorted by topic; raises what Admin and LogReader do."""
@@ -72,6 +74,7 @@ class GateView:
             if not tail.trouble
         }
         lags = self._meter.measure(positions)
+        erased = self._erasures(places, {place for place, tail in tails.items() if not tail.trouble})
         return {
             place: Seen(
                 str(contract.product),
@@ -82,6 +85,7 @@ class GateView:
                 tail.manifests[-1] if tail.manifests else None,
                 tuple(each for each in tail.manifests if each.created_at >= since),
                 tail.trouble or (_EXPIRED if positions[place] < beginnings[place] else ""),
+                erased.get(place),
             )
             for (place, contract), tail in zip(places.items(), tails.values(), strict=True)
         }
@@ -97,6 +101,28 @@ class GateView:
         except LineageBroken as error:
             return _Tail([], f"how it stands cannot be told: {error}")
         return _Tail(manifests or ([last[1]] if last is not None else []))
+
+    def _erasures(
+        self, places: Mapping[TopicPartition, Contract], readable: Collection[TopicPartition]
+    ) -> dict[TopicPartition, int | None]:
+        """When the youngest record that a public topic no longer holds was committed, where a retention is promised."""
+        asked = {
+            TopicPartition(contract.topics.public, place.partition): place
+            for place, contract in places.items()
+            if place in readable and any(promise.clause == "retention" for promise in promises(contract))
+        }
+        beginnings = self._admin.beginnings(asked)
+        return {place: self._erasure(places[place], public, beginnings[public]) for public, place in asked.items()}
+
+    def _erasure(self, contract: Contract, public: TopicPartition, begin: int) -> int | None:
+        if begin > 0 and (public, begin) not in self._erased:
+            index = LineageLog(self._reader, TopicPartition(contract.topics.lineage, public.partition)).index
+            # The markers of transactions lie between the records, and no manifest counts them.
+            last = range(begin - 1, max(-1, begin - 1 - _MOST_MARKERS), -1)
+            hits = (index.find(Place.PUBLIC, offset) for offset in last)
+            hit = next((hit for hit in hits if hit is not None), None)
+            self._erased[public, begin] = hit[1].created_at if hit is not None else None
+        return self._erased.get((public, begin))
 
     def _seen(
         self, contract: Contract, states: Mapping[str, TopicState], found: Mapping[TopicPartition, Seen]

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
+
+import pytest
 
 from mesh.contract import Contract
 from mesh.gate.standing import Standing, State
 from mesh.gate.view import GateView
 from mesh.kafka import TopicState
-from mesh.lineage import Manifest, encode_manifest
+from mesh.lineage import Manifest, Span, encode_manifest
 from mesh.types import SchemaId, TopicPartition
 from tests.support.committing import NOW, committed
 from tests.support.contracts import Draft
@@ -41,6 +43,7 @@ class Topics:
     )
     records: dict[TopicPartition, dict[int, tuple[bytes, int]]] = field(default_factory=dict)
     begin: int = 0
+    public_begin: int = 0
     end: int = 0
 
     def topics(self, names: Iterable[str]) -> dict[str, TopicState]:
@@ -48,7 +51,7 @@ class Topics:
         return {name: TopicState(name, UUID(int=self.ids[name]), 1, 1) for name in wanted}
 
     def beginnings(self, places: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
-        return dict.fromkeys(places, self.begin)
+        return {place: self.public_begin if place.topic == TOPICS.public else self.begin for place in places}
 
     def ends(self, places: Iterable[TopicPartition], *, committed: bool) -> Mapping[TopicPartition, int]:
         assert committed
@@ -125,6 +128,20 @@ def test_unread_records_that_expired_block_it() -> None:
     (told,) = look(kafka)
     assert told.state is State.BLOCKED
     assert "expired" in told.reason
+
+
+@pytest.mark.parametrize(("begin", "broken"), [(0, False), (4, False), (5, False), (8, True), (9, True), (99, False)])
+def test_public_records_that_went_too_early_are_found_by_their_manifests(begin: int, broken: bool) -> None:
+    promised = Draft(topic={"partitions": 1}).contract()
+    promised.document.source["slaProperties"] = [{"property": "retention", "value": 1, "unit": "h"}]
+    kafka = Topics(public_begin=begin, end=107)
+    # Offset 4 and offset 8 are markers of the transactions before them.
+    old, young = committed(4_000, passed=4), replace(committed(70, passed=3), public=Span(5, 3))
+    kafka.records[LINEAGE] = lineage(old, young)
+    found = GateView(cast("Any", kafka), cast("Any", kafka), Present()).look([promised])
+    assert [(each.clause, each.cause, each.measured) for each in found.breaches] == (
+        [("retention", "erased", 70.0)] if broken else []
+    )
 
 
 def test_lineage_that_cannot_be_read_is_one_products_trouble() -> None:

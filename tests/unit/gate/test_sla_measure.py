@@ -52,7 +52,11 @@ def test_only_promises_that_are_times_are_measured() -> None:
         {"property": "latency", "value": "soon"},
     ]
     contract = product(*other, LATENCY, FREQUENCY, {"property": "retention", "value": 30, "unit": "d"})
-    assert [(each.clause, each.seconds) for each in promises(contract)] == [("latency", 5.0), ("frequency", 600.0)]
+    assert [(each.clause, each.seconds) for each in promises(contract)] == [
+        ("latency", 5.0),
+        ("frequency", 600.0),
+        ("retention", 30 * 86_400.0),
+    ]
 
 
 def test_kept_promises_say_nothing() -> None:
@@ -84,6 +88,16 @@ def test_records_that_were_all_refused_do_not_keep_a_frequency() -> None:
     assert told(product(FREQUENCY), refused) == [("frequency", None, "idle")]
     lately = replace(seen(1, age=20), last=committed(20, refused=2), window=(committed(20, refused=2),))
     assert told(product(FREQUENCY), seen(0, age=700), lately) == [("frequency", None, "idle")]
+
+
+def test_records_deleted_before_their_time_break_a_retention() -> None:
+    day = {"property": "retention", "value": 1, "unit": "d"}
+    early, due = (replace(seen(0), erased_at=NOW - hours * 3_600_000) for hours in (23, 25))
+    assert told(product(day), due, seen(1)) == []
+    assert told(product(day), early) == [("retention", 0, "erased")]
+    compacted = Draft(topic={"partitions": 1, "cleanupPolicy": "compact"}).contract()
+    compacted.document.source["slaProperties"] = [day]
+    assert told(compacted, early) == []
 
 
 def test_of_a_product_nobody_has_used_nothing_is_said() -> None:
