@@ -219,6 +219,7 @@ def environment() -> celpy.Environment:
 
 
 _METHOD: Any = Evaluator.member_dot_arg
+_REPR = CELEvalError.__repr__
 
 
 def _method(evaluator: Any, tree: Any) -> Any:
@@ -233,10 +234,13 @@ def _method(evaluator: Any, tree: Any) -> Any:
 @contextmanager
 def _absorbing() -> Iterator[None]:
     Evaluator.member_dot_arg = _method  # type: ignore[method-assign]
+    # Its own cannot print every tree, and fails where a loop meets two errors and wants to say so.
+    CELEvalError.__repr__ = Exception.__repr__  # type: ignore[method-assign]
     try:
         yield
     finally:
         Evaluator.member_dot_arg = _METHOD  # type: ignore[method-assign]
+        CELEvalError.__repr__ = _REPR  # type: ignore[method-assign]
 
 
 class Interpreted:
