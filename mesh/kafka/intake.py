@@ -18,7 +18,9 @@ from mesh.types import TopicPartition
 
 logger = logging.getLogger(__name__)
 
-SESSION_MS = 6_000
+# Longer than a coordinator takes to fail over (5 s, 12 s with Kafka's own settings): a static member whose session
+# has run out fences itself for good. Its own successor does not have to wait for the session.
+SESSION_MS = 15_000
 # A batch that unpacks to more is not read at all: a few kilobytes of zeros would otherwise cost the client's 100 MB.
 _MOST_BYTES = 32 * 1024 * 1024
 _UNREADABLE = {"_BAD_MSG", "_BAD_COMPRESSION", "CORRUPT_MESSAGE", "INVALID_MSG", "_UNSUPPORTED_FEATURE"}
@@ -72,7 +74,7 @@ class Intake:
             auto_offset_reset="error",
             partition_assignment_strategy="cooperative-sticky",
             session_timeout_ms=SESSION_MS,
-            heartbeat_interval_ms=SESSION_MS // 4,
+            heartbeat_interval_ms=SESSION_MS // 10,
             fetch_wait_max_ms=50,
             fetch_max_bytes=_MOST_BYTES // 2,
             receive_message_max_bytes=_MOST_BYTES,

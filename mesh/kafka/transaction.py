@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
@@ -131,7 +133,31 @@ class TransactionalProducer:
     def send_offsets(self, offsets: Mapping[TopicPartition, int], group: object) -> None:
         """Put the next offsets to read into the transaction; ``group`` is the consumer's group metadata (KIP-447)."""
         places = [ClientTopicPartition(tp.topic, tp.partition, at) for tp, at in offsets.items()]
-        self._settle("send offsets", lambda: self._client.send_offsets_to_transaction(places, group, _OUTCOME_SECONDS))
+        send = self._client.send_offsets_to_transaction
+        self._settle("send offsets", lambda: self._bounded(lambda: send(places, group, _OUTCOME_SECONDS)))
+
+    def _bounded(self, call: Callable[[], None]) -> None:
+        """Wait for a call no longer than it was told to take itself; raises IndefiniteOutcome.
+
+        The client ignores that time (confluentinc/librdkafka#5456) and waits for ever when the group's coordinator has
+        left the cluster (#5511: 32 s and more after a broker was killed). What hangs is left behind with its producer.
+        """
+        done: Future[None] = Future()
+
+        def work() -> None:
+            try:
+                call()
+            except KafkaException as caught:
+                done.set_exception(caught)
+            else:
+                done.set_result(None)
+
+        threading.Thread(target=work, name="send offsets", daemon=True).start()
+        try:
+            done.result(_OUTCOME_SECONDS)
+        except TimeoutError:
+            operation = f"send offsets as {self.transactional_id}"
+            raise IndefiniteOutcome(operation, "_TIMED_OUT", f"no answer in {_OUTCOME_SECONDS:g} s") from None
 
     def commit(self) -> None:
         """Commit; on return everything is visible to read_committed readers, or will be."""
