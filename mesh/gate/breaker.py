@@ -79,6 +79,10 @@ class Stops:
         """Whether a partition waits for somebody to say that it may go on."""
         return partition in self._stopped
 
+    def standing(self) -> dict[str, str]:
+        """Those that wait, by name, each with the offset it waits at; may be asked by any thread."""
+        return {str(place): f"its contract stopped it at offset {at}" for place, at in self._stopped.copy().items()}
+
     def row(
         self, partition: TopicPartition, contract: Contract, verdicts: Verdicts, offsets: Sequence[int]
     ) -> int | None:

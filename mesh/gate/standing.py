@@ -140,7 +140,10 @@ def _state(seen: Seen, now_ms: int, newest: int | None, limits: Limits) -> tuple
         return State.LATE, told
     if newest is not None and _passed_over(seen, newest, limits):
         return State.BLOCKED, f"{told}, while other partitions go on; the log of the gate says why"
-    return State.STOPPED, f"{told}, and no gate has committed anything since; is one running? (mesh gate run)"
+    return (
+        State.STOPPED,
+        f"{told}, and no gate has committed anything since; is one running, or did the contract stop it?",
+    )
 
 
 def _passed_over(seen: Seen, newest: int, limits: Limits) -> bool:

@@ -75,7 +75,7 @@ class GateStep:
     def troubles(self) -> dict[str, str]:
         """What stands still now, by ingress topic or partition, and why; may be asked by any thread."""
         missing = dict.fromkeys(self._missing.copy(), "a topic of the product is missing; apply it again (mesh apply)")
-        return self._troubles.copy() | missing
+        return self._troubles.copy() | missing | self._settler.stops.standing()
 
     def positions(self) -> dict[TopicPartition, int]:
         """The next offset of every partition held, as committed; may be asked by any thread."""

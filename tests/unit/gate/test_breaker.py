@@ -78,6 +78,14 @@ def test_a_halting_record_stops_before_itself_and_passes_once_somebody_says_so()
     assert "weather.observations.v1.ingress/3/6 breaks `height`, which halts" in desk.alerts[1]
 
 
+def test_readiness_is_told_where_it_stands_until_it_goes_on() -> None:
+    desk = Desk()
+    desk.batch(10, halting=[4])
+    assert desk.stops.standing() == {str(PLACE): "its contract stopped it at offset 4"}
+    desk.stops.resume(PLACE)
+    assert desk.stops.standing() == {}
+
+
 def test_another_owner_finds_out_by_itself() -> None:
     desk = Desk({"run": 2})
     assert desk.batch(2, [0, 1]) == 1
