@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -31,6 +31,9 @@ from mesh.types import TopicPartition
 
 _STALE = {"FENCED_LEADER_EPOCH", "UNKNOWN_LEADER_EPOCH", "NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"}
 _RENEW_SECONDS = 0.1
+# What the client says while the broker it believes to be the controller is gone; only new metadata end that.
+_DEPARTED = {"_TIMED_OUT", "_DESTROY_BROKER", "_TRANSPORT"}
+_TRY_SECONDS = REQUEST_SECONDS / 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +93,20 @@ class Admin(SecurityAdmin):
         if not wanted:
             return {}
         with self.diagnosis.translated("describe topics"):
-            found = self.client.describe_topics(TopicCollection(wanted), request_timeout=REQUEST_SECONDS)
-            described = {name: each for name, each in ((n, self._existing(f)) for n, f in found.items()) if each}
+            described = self._described(wanted)
             configs = self._configs(described)
         return {name: _state(each, configs[name]) for name, each in described.items()}
+
+    def _described(self, names: Sequence[str]) -> dict[str, Any]:
+        deadline = time.monotonic() + REQUEST_SECONDS
+        while True:
+            found = self.client.describe_topics(TopicCollection(list(names)), request_timeout=_TRY_SECONDS)
+            try:
+                return {name: each for name, each in ((n, self._existing(f)) for n, f in found.items()) if each}
+            except KafkaException as caught:
+                if caught.args[0].name() not in _DEPARTED or time.monotonic() > deadline:
+                    raise
+            self._renew_metadata()
 
     def _existing(self, future: Future[Any]) -> Any | None:
         try:

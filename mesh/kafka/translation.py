@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException
 from mesh.errors import BrokerError, BrokerUnreachable, Fenced, MeshError, NotAuthorised, NotFound, RequestRefused
 from mesh.kafka.connection import Connection
 
-_UNREACHABLE = {"_TRANSPORT", "_ALL_BROKERS_DOWN", "_RESOLVE", "_TIMED_OUT", "_TIMED_OUT_QUEUE"}
+_UNREACHABLE = {"_DESTROY_BROKER", "_TRANSPORT", "_ALL_BROKERS_DOWN", "_RESOLVE", "_TIMED_OUT", "_TIMED_OUT_QUEUE"}
 _FENCED = {"_FENCED", "INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED", "FENCED_INSTANCE_ID"}
 _MISSING = {"UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC", "_UNKNOWN_PARTITION"}
 
