@@ -7,16 +7,19 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
 from mesh.cli.app import app
 from mesh.contract import Contract
+from mesh.embedded.platform import answers_http
+from mesh.embedded.ports import free_ports
 from mesh.kafka import Admin, Producer
 from tests.support.broker import eventually
 from tests.support.contracts import Draft
-from tests.support.mesh import RunningMesh
+from tests.support.mesh import Program, RunningMesh
 from tests.support.writing import Framing
 
 pytestmark = pytest.mark.broker
@@ -74,6 +77,15 @@ def test_what_the_gate_did_is_counted_per_partition_and_clause(mesh: RunningMesh
     assert table[1].split("\t")[:4] == [contract.topics.public, "0", "running", "0"]
 
 
+def test_a_domain_may_look_at_its_own_products(
+    mesh: RunningMesh, contract: Contract, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MESH_PRINCIPAL", contract.product.domain)
+    told = run(str(contract.product), "--json")
+    assert told.exit_code == 0, told.output
+    assert [each["state"] for each in partitions(told)] == ["idle", "idle"]
+
+
 def test_a_gate_that_is_down_is_seen_from_kafka_alone(mesh: RunningMesh, contract: Contract, run: Run) -> None:
     publish(mesh, contract, 10)
     mesh.await_gated(contract)
@@ -108,6 +120,33 @@ def test_a_product_without_its_topic_is_blocked_with_what_to_do(
     assert [line.split("\t")[2] for line in told.stdout.splitlines()[1:3]] == ["blocked", "blocked"]
     mesh.apply(contract)
     eventually(lambda: run(str(contract.product)).exit_code == 0)
+
+
+def test_a_gate_says_whether_it_is_ready_and_what_is_missing(mesh: RunningMesh, contract: Contract) -> None:
+    port = free_ports(1)[0]
+    gate = Program(mesh.folder, "gate", "run", "--ordinal", "9", "--health", str(port))
+    gate.start()
+    try:
+        gate.await_life(lambda: answer(port, "/ready")[0] == 200)
+        assert answer(port, "/health") == (200, [])
+        mesh.registry_program.stop()
+        status, reasons = answer(port, "/ready")
+        assert (status, len(reasons)) == (503, 1)
+        assert "registry" in reasons[0]
+        assert answer(port, "/health") == (200, [])
+    finally:
+        mesh.registry_program.start()
+        gate.stop()
+    mesh.registry_program.await_life(lambda: answers_http(mesh.settings.home.registry))
+
+
+def answer(port: int, path: str) -> tuple[int, list[str]]:
+    """Status and reasons; 0 where nobody answers yet."""
+    try:
+        found = httpx.get(f"http://127.0.0.1:{port}{path}", trust_env=False)
+    except httpx.HTTPError:
+        return 0, []
+    return found.status_code, found.json()["reasons"]
 
 
 def test_a_product_nobody_applied_is_named(run: Run) -> None:
