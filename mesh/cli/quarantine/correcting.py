@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from mesh.cli.quarantine.computing import Computation
 from mesh.cli.quarantine.desk import Desk
 from mesh.contract.expression import Expression
-from mesh.contract.expression_probe import NoValue, Probe
 from mesh.errors import ContractInvalid, EncodingRefused, NotFound, UsageError
 from mesh.gate.quarantine import HIDDEN, Held, Patch, Patching
 from mesh.judge.frame import unframe
@@ -53,7 +53,7 @@ class Corrections:
 
     def __post_init__(self) -> None:
         self._patching = Patching(self.desk.registry, ())
-        self._probes: dict[SchemaId, Probe] = {}
+        self._computations: dict[SchemaId, Computation] = {}
 
     def patch(self, held: Held) -> Patch | None:
         """Raises UsageError, EncodingRefused, MalformedBody and NotFound where the correction does not fit."""
@@ -86,13 +86,10 @@ class Corrections:
         return found
 
     def _computed(self, setting: Setting, written: SchemaId, record: Mapping[str, Any]) -> Any:
-        if written not in self._probes:
-            self._probes[written] = Probe(json.loads(self.desk.registry.schema(written)))
+        if written not in self._computations:
+            self._computations[written] = Computation(json.loads(self.desk.registry.schema(written)))
         assert setting.expression is not None  # noqa: S101  (asked before)
-        value = self._probes[written].value(setting.expression.tree, record)
-        if isinstance(value, NoValue):
-            raise UsageError(f"{setting.path}:={setting.text} has no outcome for this record")
-        return value
+        return self._computations[written].value(setting.path, setting.expression, record)
 
     def _whole(self, edited: Mapping[str, Any]) -> Patch:
         """A whole record in place of what nobody can read."""

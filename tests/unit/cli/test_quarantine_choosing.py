@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from mesh.cli.quarantine.choosing import choose, moment
+from mesh.cli.quarantine.computing import Computation
 from mesh.cli.quarantine.correcting import Setting
 from mesh.errors import UsageError
 from mesh.gate.quarantine import State
@@ -61,3 +63,40 @@ def test_settings_are_values_or_expressions() -> None:
     for wrong in ("a", "=1", "1a=2", "a:=message.", "a:="):
         with pytest.raises(UsageError):
             Setting.parse(wrong)
+
+
+TIMES: dict[str, Any] = {
+    "type": "record",
+    "name": "R",
+    "fields": [
+        {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+        {"name": "fine", "type": ["null", {"type": "long", "logicalType": "timestamp-micros"}]},
+        {"name": "day", "type": {"type": "int", "logicalType": "date"}},
+        {"name": "n", "type": "long"},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("at:=message.at - duration('1h')", 1_699_996_400_000),
+        ("fine:=message.at", 1_700_000_000_000_000),
+        ("day:=message.at", 19_675),
+        ("n:=message.n * 2", 10),
+        ("at:=message.n", 5),
+        ("n:=message.at", None),
+        ("n:=message.at - message.at", None),
+        ("n:=message.n / 0", None),
+    ],
+)
+def test_computed_times_are_in_the_unit_of_their_field(setting: str, value: int | None) -> None:
+    record = {"at": 1_700_000_000_000, "fine": None, "day": 0, "n": 5}
+    parsed = Setting.parse(setting)
+    assert parsed.expression is not None
+    computation = Computation(TIMES)
+    if value is None:
+        with pytest.raises(UsageError):
+            computation.value(parsed.path, parsed.expression, record)
+    else:
+        assert computation.value(parsed.path, parsed.expression, record) == value
