@@ -26,10 +26,9 @@ from confluent_kafka.admin import (
 
 from mesh.kafka.connection import REQUEST_SECONDS, Connection
 from mesh.kafka.security import SecurityAdmin
-from mesh.kafka.translation import Diagnosis
+from mesh.kafka.translation import STALE, Diagnosis
 from mesh.types import TopicPartition
 
-_STALE = {"FENCED_LEADER_EPOCH", "UNKNOWN_LEADER_EPOCH", "NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"}
 _RENEW_SECONDS = 0.1
 # What the client says while the broker it believes to be the controller is gone; only new metadata end that.
 _DEPARTED = {"_TIMED_OUT", "_DESTROY_BROKER", "_TRANSPORT"}
@@ -183,7 +182,7 @@ class Admin(SecurityAdmin):
                 try:
                     return {TopicPartition(tp.topic, tp.partition): self._result(f).offset for tp, f in futures.items()}
                 except KafkaException as caught:
-                    if caught.args[0].name() not in _STALE or time.monotonic() > deadline:
+                    if caught.args[0].name() not in STALE or time.monotonic() > deadline:
                         raise
                 self._renew_metadata()
 
