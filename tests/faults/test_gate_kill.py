@@ -17,13 +17,13 @@ from tests.support.broker import eventually
 from tests.support.checker import check
 from tests.support.contracts import Draft
 from tests.support.mesh import RunningMesh
+from tests.support.toll import Toll
 from tests.support.writing import Framing
 
 pytestmark = pytest.mark.broker
 
 RECORDS = 16_000
 """Of each round: about as many as a gate moves in the time that its commits take."""
-ROUNDS = 5
 SEED = int(os.environ.get("MESH_TEST_SEED", "20261122"))
 
 
@@ -54,12 +54,15 @@ def written(admin: Admin, contract: Contract) -> int:
     return sum(admin.ends(places, committed=False).values())
 
 
-def test_five_kills_in_mid_run_lose_nothing_and_double_nothing(mesh: RunningMesh, contract: Contract) -> None:
+@pytest.mark.parametrize("rounds", [5, pytest.param(50, marks=[pytest.mark.soak, pytest.mark.timeout(1_800)])])
+def test_kills_in_mid_run_lose_nothing_and_double_nothing(
+    mesh: RunningMesh, contract: Contract, rounds: int, toll: Toll
+) -> None:
     chance = random.Random(SEED)
     mesh.gate.stop()
     hit = 0
     with Admin(mesh.admin) as admin:
-        for number in range(ROUNDS):
+        for number in range(rounds):
             fill(mesh, contract, number * RECORDS, (number + 1) * RECORDS)
             mesh.gate.start()
             goal = written(admin, contract) + chance.randrange(1, RECORDS // 2)
@@ -72,5 +75,6 @@ def test_five_kills_in_mid_run_lose_nothing_and_double_nothing(mesh: RunningMesh
     mesh.gate.start()
     mesh.await_gated(contract, 60)
     tally = check(mesh.admin, contract)
-    read = ROUNDS * RECORDS
+    read = rounds * RECORDS
+    toll.add("R1 gate killed", rounds=rounds, kills=rounds, written=read, read=tally.read)
     assert (tally.read, tally.accepted, tally.quarantined) == (read, read * 9 // 10, read // 10)

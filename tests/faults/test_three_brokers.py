@@ -1,0 +1,97 @@
+"""R2 on three brokers: whichever of them is killed, every record ends in one place, and only once."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from mesh.contract import Contract
+from mesh.embedded.jars import JarCache, locked_jars
+from mesh.embedded.kafka import EmbeddedKafka, KafkaOptions
+from mesh.kafka import Admin
+from tests.support.broker import Broker, eventually
+from tests.support.checker import Tally, check
+from tests.support.contracts import Draft
+from tests.support.flowing import Flow, await_progress
+from tests.support.mesh import RunningMesh, running_mesh
+from tests.support.toll import Toll
+
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
+    """Three nodes, each broker and controller; replication 3, two in sync, also for offsets and transactions."""
+    jars = JarCache.of_environment().provide(locked_jars())
+    folder = tmp_path_factory.mktemp("three")
+    with EmbeddedKafka(folder, jars, secrets.token_urlsafe(16), KafkaOptions(nodes=3, heap_mib=384)) as kafka:
+        yield kafka
+
+
+@pytest.fixture(scope="module")
+def mesh(cluster: EmbeddedKafka) -> Iterator[RunningMesh]:
+    """Registry and gate on the three nodes."""
+    with running_mesh(Broker(cluster.connection)) as running:
+        yield running
+
+
+@pytest.fixture
+def contract(mesh: RunningMesh) -> Contract:
+    """A product of the test's own; the gate runs, whatever the test before left behind."""
+    if mesh.gate.process is None or mesh.gate.process.poll() is not None:
+        mesh.gate.start()
+    return product(mesh)
+
+
+def product(mesh: RunningMesh) -> Contract:
+    contract = Draft(product=f"f{secrets.token_hex(4)}.readings", topic={"partitions": 3}).contract()
+    mesh.apply(contract)
+    return contract
+
+
+def settled(mesh: RunningMesh, contract: Contract, written: int) -> Tally:
+    """Everything written was read, and the checker finds nothing wrong."""
+    mesh.await_gated(contract, 60)
+    tally = check(mesh.admin, contract)
+    assert (tally.read, tally.accepted, tally.quarantined) == (written, written - written // 10, written // 10)
+    return tally
+
+
+def active_controller(cluster: EmbeddedKafka) -> int:
+    """The leader of the metadata quorum, as the node that knows the newest epoch wrote it down."""
+    states = cluster.folder.glob("node-*/data/__cluster_metadata-0/quorum-state")
+    known = [json.loads(path.read_text(encoding="utf-8")) for path in states]
+    return int(max(known, key=lambda state: state["leaderEpoch"])["leaderId"])
+
+
+def in_sync(cluster: EmbeddedKafka) -> bool:
+    """Whether every replica of every partition has caught up."""
+    with Admin(cluster.connection) as admin:
+        topics = admin.client.list_topics(timeout=10).topics.values()
+        return all(len(place.isrs) == 3 for topic in topics for place in topic.partitions.values())
+
+
+LONG = [pytest.mark.soak, pytest.mark.timeout(900)]
+
+
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=LONG)])
+def test_brokers_are_killed_in_turn_and_nothing_is_lost(
+    cluster: EmbeddedKafka, mesh: RunningMesh, contract: Contract, kills: int, toll: Toll
+) -> None:
+    killed: list[int] = []
+    with Flow(mesh, [contract]) as flow:
+        await_progress(mesh, flow, 60)
+        for _ in range(kills):
+            # The active controller as long as it is one of those still to be killed: the worst that can happen.
+            left = [number for number in (1, 2, 3) if number not in killed]
+            number = next((each for each in left if each == active_controller(cluster)), left[0])
+            cluster.node(number).kill()
+            killed.append(number)
+            await_progress(mesh, flow, 60)
+            cluster.restart(number)
+            eventually(lambda: in_sync(cluster), 60, every=0.2)
+    tally = settled(mesh, contract, flow.sent)
+    toll.add("R2 broker killed", rounds=kills, kills=kills, written=flow.sent, read=tally.read)
