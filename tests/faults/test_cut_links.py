@@ -1,0 +1,80 @@
+"""R3: the gate's link to its broker is cut in the middle of a commit, and stalls."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from mesh.contract import Contract
+from mesh.embedded.jars import JarCache, locked_jars
+from mesh.embedded.kafka import EmbeddedKafka, KafkaOptions
+from mesh.embedded.ports import free_ports
+from tests.support.broker import Broker
+from tests.support.checker import check
+from tests.support.contracts import Draft
+from tests.support.flowing import Flow, await_progress
+from tests.support.mesh import RunningMesh, running_mesh
+from tests.support.proxy import END_TXN, Fault, Proxy
+
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedKafka, Proxy]]:
+    """A broker that tells its clients to come through the proxy."""
+    jars, folder = JarCache.of_environment().provide(locked_jars()), tmp_path_factory.mktemp("behind")
+    password, port = secrets.token_urlsafe(16), free_ports(1)[0]
+    node = EmbeddedKafka(folder, jars, password).layout.nodes[0]
+    advertised = f"CLIENT://127.0.0.1:{port},INTERNAL://127.0.0.1:{node.internal}"
+    options = KafkaOptions(properties={"advertised.listeners": advertised})
+    with Proxy(port, node.client) as proxy, EmbeddedKafka(folder, jars, password, options) as kafka:
+        yield kafka, proxy
+
+
+@pytest.fixture(scope="module")
+def proxy(behind: tuple[EmbeddedKafka, Proxy]) -> Proxy:
+    return behind[1]
+
+
+@pytest.fixture(scope="module")
+def mesh(behind: tuple[EmbeddedKafka, Proxy]) -> Iterator[RunningMesh]:
+    """Registry and gate on that broker."""
+    with running_mesh(Broker(behind[0].connection)) as running:
+        yield running
+
+
+@pytest.fixture
+def contract(mesh: RunningMesh) -> Contract:
+    contract = Draft(product=f"l{secrets.token_hex(4)}.readings", topic={"partitions": 3}).contract()
+    mesh.apply(contract)
+    return contract
+
+
+def settled(mesh: RunningMesh, contract: Contract, written: int) -> None:
+    """Everything written was read, and the checker finds nothing wrong."""
+    mesh.await_gated(contract, 60)
+    tally = check(mesh.admin, contract)
+    assert (tally.read, tally.quarantined) == (written, written // 10)
+
+
+def test_a_commit_whose_link_is_cut_happens_once(mesh: RunningMesh, proxy: Proxy, contract: Contract) -> None:
+    cuts = [Fault.CUT_BEFORE, Fault.CUT_AFTER] * 3
+    with Flow(mesh, [contract]) as flow:
+        await_progress(mesh, flow, 60)
+        for fault in cuts:
+            proxy.fail(END_TXN, fault)
+            await_progress(mesh, flow, 60)
+    assert proxy.seen[END_TXN, Fault.CUT_BEFORE] == proxy.seen[END_TXN, Fault.CUT_AFTER] == 3
+    settled(mesh, contract, flow.sent)
+
+
+def test_a_commit_without_an_answer_replaces_the_producer(mesh: RunningMesh, proxy: Proxy, contract: Contract) -> None:
+    with Flow(mesh, [contract]) as flow:
+        await_progress(mesh, flow, 60)
+        proxy.fail(END_TXN, Fault.STALL)
+        # 10 s is what the gate gives a commit.
+        await_progress(mesh, flow, 40)
+    assert "taking over again" in mesh.gate.log.read_text(encoding="utf-8")
+    settled(mesh, contract, flow.sent)
