@@ -1,0 +1,74 @@
+"""R5: three gates come and go, in order and by kill, while records flow; the partitions wander and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from mesh.contract import Contract
+from tests.support.checker import check
+from tests.support.contracts import Draft
+from tests.support.flowing import Flow, await_progress
+from tests.support.mesh import Program, RunningMesh
+from tests.support.toll import Toll
+
+pytestmark = pytest.mark.broker
+
+SEED = int(os.environ.get("MESH_TEST_SEED", "20261122"))
+
+
+@pytest.fixture
+def contract(mesh: RunningMesh) -> Contract:
+    contract = Draft(product=f"s{secrets.token_hex(4)}.readings", topic={"partitions": 6}).contract()
+    mesh.apply(contract)
+    return contract
+
+
+@pytest.fixture
+def pool(mesh: RunningMesh) -> Iterator[list[Program]]:
+    """The session's gate and two more; afterwards the session's gate runs alone again."""
+    others = [Program(mesh.folder, "gate", "run", "--ordinal", str(number)) for number in (1, 2)]
+    yield [mesh.gate, *others]
+    for program in others:
+        program.stop()
+    if not alive(mesh.gate):
+        mesh.gate.start()
+
+
+def alive(gate: Program) -> bool:
+    return gate.process is not None and gate.process.poll() is None
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("rounds", [6, 60])
+def test_a_rebalance_storm_loses_nothing(
+    mesh: RunningMesh, contract: Contract, pool: list[Program], rounds: int, toll: Toll
+) -> None:
+    chance, kills = random.Random(SEED), 0
+    with Flow(mesh, [contract]) as flow:
+        await_progress(mesh, flow, 60)
+        for _ in range(rounds):
+            gate = chance.choice(pool)
+            if not alive(gate):
+                gate.start()
+            elif chance.random() < 0.5:
+                gate.kill()
+                kills += 1
+                gate.start()
+            else:
+                assert gate.stop() == 0
+            # While the group is still sorting itself out, now and then.
+            flow.wait(chance.uniform(0.2, 2.0))
+        for gate in pool:
+            if not alive(gate):
+                gate.start()
+        await_progress(mesh, flow, 60)
+    mesh.await_gated(contract, 90)
+    tally = check(mesh.admin, contract)
+    toll.add("R5 rebalance storm", rounds=rounds, kills=kills, written=flow.sent, read=tally.read)
+    assert (tally.read, tally.quarantined) == (flow.sent, flow.sent // 10)
