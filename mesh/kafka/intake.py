@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as ClientTopicPartition
 
+from mesh.errors import UsageError
 from mesh.kafka.connection import REQUEST_SECONDS, Connection
 from mesh.kafka.message import Message
 from mesh.kafka.translation import Diagnosis
@@ -63,11 +66,10 @@ class Intake:
 
     def __init__(self, connection: Connection, group: str, member: str, membership: Membership) -> None:
         self._diagnosis = Diagnosis(connection)
-        self._membership = membership
-        settings = connection.config(
+        self._member, self._membership = member, membership
+        self._client: Consumer | None = None
+        self._settings = connection.config(
             group_id=group,
-            # A static member (KIP-345): whoever was killed takes up its partitions at once, not after the session.
-            group_instance_id=member,
             enable_auto_commit=False,
             enable_auto_offset_store=False,
             isolation_level="read_committed",
@@ -83,16 +85,34 @@ class Intake:
             check_crcs=True,
             topic_metadata_refresh_interval_ms=5_000,
         )
-        self._consumer = Consumer(settings | self._diagnosis.config())
+
+    @property
+    def _consumer(self) -> Consumer:
+        if self._client is None:
+            raise UsageError("nothing was subscribed yet; subscribe comes first")
+        return self._client
+
+    def _joining(self, names: Sequence[str]) -> Consumer:
+        """A static member (KIP-345): whoever was killed takes up its partitions at once, not after the session.
+
+        The coordinator gives a static member that returns its old assignment without a look at what it subscribes to
+        now. So its name holds a digest of that: with other topics it comes as somebody else, and all is shared anew.
+        """
+        digest = blake2b("\n".join(names).encode(), digest_size=4).hexdigest()
+        own = {"group.instance.id": f"{self._member}.{digest}"}
+        return Consumer(self._settings | own | self._diagnosis.config())
 
     def subscribe(self, topics: Iterable[str]) -> None:
         """Read these topics; replaces what was read before."""
         names = sorted(topics)
         with self._diagnosis.translated("subscribe"):
             if not names:
-                self._consumer.unsubscribe()
+                if self._client is not None:
+                    self._client.unsubscribe()
                 return
-            self._consumer.subscribe(names, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+            if self._client is None:
+                self._client = self._joining(names)
+            self._client.subscribe(names, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def _on_assign(self, consumer: Any, places: list[Any]) -> None:
         partitions = [_partition(place) for place in places]
@@ -112,8 +132,11 @@ class Intake:
 
     def take(self, most: int, seconds: float) -> Taken:
         """Up to ``most`` records, waiting at most ``seconds``; raises what leaves no way to go on."""
+        if self._client is None:
+            time.sleep(seconds)
+            return Taken()
         with self._diagnosis.translated("consume"):
-            messages = self._consumer.consume(most, seconds)
+            messages = self._client.consume(most, seconds)
         taken = Taken()
         # Plain tuples: building and hashing a value object for every record costs more than judging it.
         places: defaultdict[tuple[str, int], list[Message]] = defaultdict(list)
@@ -152,11 +175,13 @@ class Intake:
 
     def pause(self, partitions: Partitions) -> None:
         """Stop reading these, keeping them."""
-        self._consumer.pause([ClientTopicPartition(tp.topic, tp.partition) for tp in partitions])
+        if partitions:
+            self._consumer.pause([ClientTopicPartition(tp.topic, tp.partition) for tp in partitions])
 
     def resume(self, partitions: Partitions) -> None:
         """Go on with what was paused."""
-        self._consumer.resume([ClientTopicPartition(tp.topic, tp.partition) for tp in partitions])
+        if partitions:
+            self._consumer.resume([ClientTopicPartition(tp.topic, tp.partition) for tp in partitions])
 
     def group_metadata(self) -> object:
         """What ties a transaction's offsets to this member's generation (KIP-447)."""
@@ -164,8 +189,10 @@ class Intake:
 
     def close(self) -> None:
         """Leave the group; partitions still held are revoked first."""
+        if self._client is None:
+            return
         try:
-            self._consumer.close()
+            self._client.close()
         except KafkaException as caught:
             logger.warning("leaving the group: %s", caught.args[0].str())
 

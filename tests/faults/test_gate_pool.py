@@ -109,6 +109,18 @@ def test_a_product_that_lost_a_topic_does_not_stop_the_others(mesh: RunningMesh,
         assert sum(admin.ends(place, committed=True).values()) > 0
 
 
+def test_a_product_applied_while_the_gate_is_away_is_served(mesh: RunningMesh, contract: Contract) -> None:
+    fill(mesh, contract, 0, 30)
+    mesh.await_gated(contract)
+    assert mesh.gate.stop() == 0
+    newer = Draft(product=f"p{secrets.token_hex(4)}.readings", topic={"partitions": 3}).contract()
+    mesh.apply(newer)
+    mesh.gate.start()
+    fill(mesh, newer, 0, 30)
+    mesh.await_gated(newer, 60)
+    assert check(mesh.admin, newer).read == 30
+
+
 def test_an_unknown_schema_waits_for_the_registry_and_known_ones_go_on(mesh: RunningMesh, contract: Contract) -> None:
     framing = Framing(mesh, contract)
     fill(mesh, contract, 0, 30)
