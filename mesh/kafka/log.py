@@ -66,6 +66,14 @@ class _GrouplessConsumer:
         with self._diagnosis.translated("assign partitions"):
             self._consumer.assign([ClientTopicPartition(tp.topic, tp.partition, at) for tp, at in starts.items()])
 
+    def _consume(self, seconds: float) -> list[Any]:
+        """What has arrived, waiting up to ``seconds`` for the first of it only.
+
+        The client's own call waits for a whole batch, so that whoever is at the end of a log waits all of the time.
+        """
+        first: list[Any] = self._consumer.consume(1, seconds)
+        return first + self._consumer.consume(_CHUNK - 1, 0) if first else first
+
     def _problem(self, message: Any, operation: str) -> MeshError | None:
         error = message.error()
         if error.name() in _GROUP_NOISE and self._diagnosis.refused is None:
@@ -109,7 +117,7 @@ class LogReader(_GrouplessConsumer):
     def _until(self, partition: TopicPartition, end: int, seconds: float) -> Iterator[Message]:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            for message in self._consumer.consume(_CHUNK, 0.05):
+            for message in self._consume(0.05):
                 if message.error() is None:
                     if message.offset() >= end:
                         return
@@ -206,7 +214,7 @@ class LogTail(_GrouplessConsumer):
 
     def _take(self, seconds: float, waiting: Collection[TopicPartition]) -> list[Message]:
         taken: list[Message] = []
-        for message in self._consumer.consume(_CHUNK, seconds):
+        for message in self._consume(seconds):
             self._sort(message, taken, waiting)
         return taken
 

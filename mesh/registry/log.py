@@ -20,8 +20,8 @@ TOPIC = "_schemas"
 IDENTITY = "_mesh.registry"
 # A schema of 1 MiB may double when it is quoted, and metadata comes on top; the cluster's default of 1 MB is too small.
 _CONFIG = {"cleanup.policy": "compact", "max.message.bytes": str(8 * 1024 * 1024)}
-# The reader hands over what it has when the wait is over, so this is also how long a write waits to be read back.
-_POLL_SECONDS = 0.03
+# The reader hands over what arrives at once; this is how long it takes to notice that it is to stop.
+_POLL_SECONDS = 0.5
 _RETRY_SECONDS = 1.0
 _logger = logging.getLogger(__name__)
 

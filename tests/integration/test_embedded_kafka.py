@@ -147,6 +147,7 @@ def write_until_refused(connection: Connection) -> None:
                 return
 
 
+@pytest.mark.soak  # the short round of tests/faults/test_three_brokers.py stands on the same three nodes
 def test_three_nodes_go_on_without_one(kafka_folder: Path, jars: list[Path]) -> None:
     with EmbeddedKafka(kafka_folder, jars, "s", KafkaOptions(nodes=3)) as kafka:
         with Admin(kafka.connection) as admin:
