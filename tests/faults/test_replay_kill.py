@@ -22,7 +22,8 @@ from tests.support.contracts import Draft
 from tests.support.mesh import RunningMesh
 from tests.support.writing import Framing
 
-pytestmark = pytest.mark.broker
+# In the soak: with it make test would need more than its twelve minutes on two cores.
+pytestmark = [pytest.mark.broker, pytest.mark.soak]
 
 RECORDS = 900
 ROUNDS = 3

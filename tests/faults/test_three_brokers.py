@@ -19,7 +19,8 @@ from tests.support.flowing import Flow, await_progress
 from tests.support.mesh import RunningMesh, running_mesh
 from tests.support.toll import Toll
 
-pytestmark = pytest.mark.broker
+# In the soak: with it make test would need more than its twelve minutes on two cores.
+pytestmark = [pytest.mark.broker, pytest.mark.soak]
 
 
 @pytest.fixture(scope="module")
