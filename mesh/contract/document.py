@@ -18,6 +18,9 @@ from mesh.errors import ContractInvalid, UsageError
 Place = tuple[str | int, ...]
 """Where something is in a document: keys and list positions from the root."""
 
+SUFFIX = ".odcs.yaml"
+"""How the name of a document's file ends; the catalog of editors' schemas knows it."""
+
 # A contract is some kilobytes; the bounds stop documents that are written to exhaust memory through aliases.
 MAX_BYTES = 4 * 1024 * 1024
 MAX_NODES = 200_000

@@ -12,6 +12,7 @@ from typing import Any, Final
 from mesh.contract import Contract
 from mesh.errors import ContractInvalid, MalformedBody, UsageError
 from mesh.gate.ports import SchemaSource
+from mesh.gate.product import teach
 from mesh.judge import Batch, Judge
 from mesh.judge.explanation import Explainer
 from mesh.judge.frame import PREFIX, fault, schema_id
@@ -121,17 +122,9 @@ class Backtester:
                     result.examples[finding.clause].append(self._example(records[row], finding))
 
     def _learn(self, batch: Batch) -> None:
-        unknown = self._judge.unknown_ids(batch)
-        if not unknown:
-            return
-        values = self._registry.ids(f"{self._family.ingress}-value")
-        keys = self._registry.ids(f"{self._family.ingress}-key")
-        for each in unknown:
-            value, key = (self._registry.schema(each) if each in known else None for known in (values, keys))
-            self._judge.learn(each, value)
-            self._judge.learn(each, key, key=True)
-            if value is not None:
-                self._readers.update(self._reader(each, value))
+        for told in teach(self._judge, self._judge.unknown_ids(batch), self._registry, self._family.ingress):
+            if not told.key:
+                self._readers.update(self._reader(told.schema_id, told.text))
 
     def _reader(self, known: SchemaId, schema: str) -> Iterator[tuple[SchemaId, Resolution]]:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from mesh.contract import Contract
@@ -14,6 +15,32 @@ from mesh.judge import Batch, Judge
 from mesh.lineage import Basis, SchemaSeen
 from mesh.lineage.encoding import manifest_schema
 from mesh.types import ProductTopics, SchemaId
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """A schema that the judge was told about: of keys, or of values."""
+
+    schema_id: SchemaId
+    text: str
+    key: bool
+
+
+def teach(judge: Judge, unknown: Collection[SchemaId], registry: SchemaSource, ingress: str) -> Iterator[Taught]:
+    """Tell a judge what the registry says of ids it does not know; gives those that are registered for the ingress.
+
+    The subjects are asked once for all ids, and each schema is given as soon as the judge has it: what was told before
+    a failure is not told again. Raises RegistryUnreachable when there is nobody to ask.
+    """
+    if not unknown:
+        return
+    subjects = ((False, registry.ids(f"{ingress}-value")), (True, registry.ids(f"{ingress}-key")))
+    for schema_id in unknown:
+        for key, registered in subjects:
+            text = registry.schema(schema_id) if schema_id in registered else None
+            judge.learn(schema_id, text, key=key)
+            if text is not None:
+                yield Taught(schema_id, text, key)
 
 
 @dataclass(slots=True)
@@ -49,19 +76,8 @@ class GatedProduct:
         """
         self.judge.forget_unknown()
         unknown = self.judge.unknown_ids(batch)
-        if not unknown:
-            return
-        values = self.registry.ids(f"{self.topics.ingress}-value")
-        keys = self.registry.ids(f"{self.topics.ingress}-key")
-        for schema_id in unknown:
-            self._learn(schema_id, known=schema_id in values, key=False)
-            self._learn(schema_id, known=schema_id in keys, key=True)
-
-    def _learn(self, schema_id: SchemaId, *, known: bool, key: bool) -> None:
-        text = self.registry.schema(schema_id) if known else None
-        self.judge.learn(schema_id, text, key=key)
-        if text is not None:
-            (self._keys if key else self._values)[schema_id] = fingerprint(json.loads(text))
+        for told in teach(self.judge, unknown, self.registry, self.topics.ingress):
+            (self._keys if told.key else self._values)[told.schema_id] = fingerprint(json.loads(told.text))
 
     def seen(self, batch: Batch) -> set[SchemaSeen]:
         """The registered schemas that the records of a batch name."""

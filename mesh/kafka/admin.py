@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicCollection
@@ -28,6 +28,8 @@ from mesh.kafka.connection import REQUEST_SECONDS, Connection
 from mesh.kafka.security import SecurityAdmin
 from mesh.kafka.translation import STALE, Diagnosis
 from mesh.types import TopicPartition
+
+T = TypeVar("T")
 
 _RENEW_SECONDS = 0.1
 # What the client says while the broker it believes to be the controller is gone; only new metadata end that.
@@ -97,13 +99,20 @@ class Admin(SecurityAdmin):
         return {name: _state(each, configs[name]) for name, each in described.items()}
 
     def _described(self, names: Sequence[str]) -> dict[str, Any]:
+        def ask() -> dict[str, Any]:
+            found = self.client.describe_topics(TopicCollection(list(names)), request_timeout=_TRY_SECONDS)
+            return {name: each for name, each in ((n, self._existing(f)) for n, f in found.items()) if each}
+
+        return self._renewing(_DEPARTED, ask)
+
+    def _renewing(self, codes: Collection[str], ask: Callable[[], T]) -> T:
+        """Ask again with new metadata while the answer is one of these errors and the time of a request is not over."""
         deadline = time.monotonic() + REQUEST_SECONDS
         while True:
-            found = self.client.describe_topics(TopicCollection(list(names)), request_timeout=_TRY_SECONDS)
             try:
-                return {name: each for name, each in ((n, self._existing(f)) for n, f in found.items()) if each}
+                return ask()
             except KafkaException as caught:
-                if caught.args[0].name() not in _DEPARTED or time.monotonic() > deadline:
+                if caught.args[0].name() not in codes or time.monotonic() > deadline:
                     raise
             self._renew_metadata()
 
@@ -175,16 +184,13 @@ class Admin(SecurityAdmin):
         if not asked:
             return {}
         isolation = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
-        deadline = time.monotonic() + REQUEST_SECONDS
+
+        def ask() -> dict[TopicPartition, int]:
+            futures = self.client.list_offsets(asked, isolation_level=isolation, request_timeout=REQUEST_SECONDS)
+            return {TopicPartition(tp.topic, tp.partition): self._result(f).offset for tp, f in futures.items()}
+
         with self.diagnosis.translated("list offsets"):
-            while True:
-                futures = self.client.list_offsets(asked, isolation_level=isolation, request_timeout=REQUEST_SECONDS)
-                try:
-                    return {TopicPartition(tp.topic, tp.partition): self._result(f).offset for tp, f in futures.items()}
-                except KafkaException as caught:
-                    if caught.args[0].name() not in STALE or time.monotonic() > deadline:
-                        raise
-                self._renew_metadata()
+            return self._renewing(STALE, ask)
 
     def _renew_metadata(self) -> None:
         # After a broker has restarted, this client would go on asking with the leader epoch it once learned, for ever.

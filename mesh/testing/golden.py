@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from mesh.contract import Contract
+from mesh.contract.document import SUFFIX
 from mesh.contract.shape import shape_of
 from mesh.errors import ContractInvalid, UsageError
 from mesh.producer.reading import Misread, Read, json_reader
 from mesh.testing.judging import OfflineJudge
 from mesh.types import Finding
 
-DOCUMENT: Final = ".odcs.yaml"
 SAMPLES: Final = ".samples.ndjson"
 ACCEPTED: Final = "accepted"
 _KNOWN: Final = frozenset({"record", "verdict", "why", "value", "key", "headers"})
@@ -66,7 +66,7 @@ def _why(finding: Finding) -> str:
 
 def samples_of(document: Path) -> Path:
     """Where the golden records of a document are."""
-    return document.with_name(document.name.removesuffix(DOCUMENT) + SAMPLES)
+    return document.with_name(document.name.removesuffix(SUFFIX) + SAMPLES)
 
 
 def read_golden(path: Path, contract: Contract) -> list[Golden]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mesh.testing.clock import FrozenClock
     from mesh.types import Finding
 
+# As in mesh.contract.document, which other people's test runs shall not import for it.
 _SUFFIX: Final = ".odcs.yaml"
 
 

@@ -12,16 +12,17 @@ from typing import Annotated, Any
 import typer
 
 from mesh.cli.console import emit, emit_json, emit_table, note, stderr, told
+from mesh.cli.contract.documents import documents_at
 from mesh.cli.contract.junit import junit, write_junit
 from mesh.cli.contract.revision import Revision
+from mesh.contract.document import SUFFIX
 from mesh.contract.inspection import Inspection, inspect
 from mesh.contract.policing import Case, judge
 from mesh.contract.policy import Policies
 from mesh.contract.remark import Group, Remark
-from mesh.errors import ContractInvalid, NotFound
+from mesh.errors import ContractInvalid
 from mesh.judge.direction import sampled
 
-SUFFIX = ".odcs.yaml"
 POLICY = "policy.yaml"
 # A document lies in contracts/<domain>; its policies in contracts, or in the folder beside it.
 _ABOVE = 3
@@ -40,7 +41,7 @@ def check(
     report: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML too.")] = None,
 ) -> None:
     """Check documents against the standard, the Avro lint, their own rules and policies; exit 3 if one is refused."""
-    files = list(dict.fromkeys(file for path in paths for file in _documents(path)))
+    files = list(dict.fromkeys(file for path in paths for file in documents_at(path)))
     checking = _Checking(policy, Revision(against) if against is not None else None)
     found = [checking.document(file) for file in files]
     found += checking.files()
@@ -94,15 +95,6 @@ class _Checking:
                 found = tuple(Remark.of_line(text, Group.POLICY) for text in error.problems)
                 self._read[path] = Inspection(str(path), None, found)
         return self._read[path]
-
-
-def _documents(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    files = sorted(path.rglob(f"*{SUFFIX}"))
-    if not files:
-        raise NotFound("contract", str(path), f"documents end in {SUFFIX}")
-    return files
 
 
 def _policy_of(file: Path) -> Path | None:

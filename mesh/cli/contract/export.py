@@ -8,11 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from mesh.cli.console import emit, note, told
+from mesh.cli.contract.documents import documents_at
 from mesh.contract import Contract
 from mesh.contract.export import asyncapi, html_page, json_text, odps, pydantic_module, yaml_text
-from mesh.errors import NotFound, UsageError
-
-SUFFIX = ".odcs.yaml"
+from mesh.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="Print a contract in another form.")
 
@@ -87,13 +86,4 @@ def _document(value: dict[str, Any], *, json: bool) -> str:
 
 
 def _contracts(paths: list[Path]) -> list[Contract]:
-    return [Contract.read(file) for path in paths for file in _files(path)]
-
-
-def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    files = sorted(path.rglob(f"*{SUFFIX}"))
-    if not files:
-        raise NotFound("contract", str(path), f"documents end in {SUFFIX}")
-    return files
+    return [Contract.read(file) for path in paths for file in documents_at(path)]

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from mesh.cli.console import emit, emit_json, note, stderr, told
-from mesh.errors import ContractInvalid, NotFound, UsageError
+from mesh.cli.contract.documents import documents_at
+from mesh.cli.contract.junit import write_junit
+from mesh.errors import ContractInvalid
 from mesh.testing.cases import Outcome, Status, run_cases
 from mesh.testing.evolution import Previous
-from mesh.testing.golden import DOCUMENT
 from mesh.testing.junit import junit as report
 
 _HERE = [Path("contracts")]
@@ -27,10 +28,10 @@ def test(
     json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
 ) -> None:
     """Prove contracts offline: golden records, generated ones for every clause, the last version; exit 3 on failure."""
-    documents = [file for path in paths or _HERE for file in _documents(path)]
+    documents = [file for path in paths or _HERE for file in documents_at(path)]
     outcomes = list(run_cases(documents, Previous(against) if against else None, seed))
     if junit:
-        _write(junit, report(outcomes))
+        write_junit(junit, report(outcomes))
     failed = [outcome for outcome in outcomes if outcome.status is Status.FAILED]
     if json:
         emit_json({"passed": not failed, "cases": [_row(outcome) for outcome in outcomes]})
@@ -40,23 +41,6 @@ def test(
         stderr().print(_summary(documents, outcomes), markup=False, style="red")
         raise typer.Exit(ContractInvalid.exit_code)
     note(_summary(documents, outcomes))
-
-
-def _documents(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    files = sorted(path.rglob(f"*{DOCUMENT}"))
-    if not files:
-        raise NotFound("contract", str(path), f"documents end in {DOCUMENT}")
-    return files
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}; name another file with --junit") from None
 
 
 def _tell(outcomes: Sequence[Outcome], failed: Sequence[Outcome]) -> None:

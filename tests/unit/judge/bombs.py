@@ -9,19 +9,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from mesh.judge.frame import frame
+from tests.support.fuzzing import varint
 from tests.support.judging import RECORD, VALUE, Court
 
 MEGABYTE = 1 << 20
 LIMIT = 1 << 30
-
-
-def varint(number: int) -> bytes:
-    """A number as Avro writes it."""
-    raw, out = number << 1 if number >= 0 else ~(number << 1), bytearray()
-    while raw > 0x7F:
-        out.append(raw & 0x7F | 0x80)
-        raw >>= 7
-    return bytes([*out, raw])
 
 
 def main() -> None:
