@@ -1,0 +1,1 @@
+"""Processors: programs that read products and publish derived ones, with the parents of every record."""
