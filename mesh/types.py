@@ -60,7 +60,9 @@ class ProductTopics:
     @classmethod
     def of_any(cls, topic: str) -> ProductTopics:
         """The family of any topic of a product (public, ingress, quarantine, lineage, ...)."""
-        match = re.fullmatch(r"(.+\.v\d+)(?:\.(?:ingress|quarantine|lineage|commands|state|parents))?", topic)
+        match = re.fullmatch(
+            r"(.+\.v\d+)(?:\.(?:ingress|quarantine|lineage|commands|state|parents|changelog|repartition))?", topic
+        )
         if not match:
             raise UsageError(f"{topic!r} is not a topic of a product; they read <domain>.<product>.v<major>[.<kind>]")
         return cls.of_public(match.group(1))
@@ -92,6 +94,16 @@ class ProductTopics:
     @property
     def parents(self) -> Topic:
         return Topic(f"{self.public}.parents")
+
+    @property
+    def changelog(self) -> Topic:
+        """The processor's state, of a derived product."""
+        return Topic(f"{self.public}.changelog")
+
+    @property
+    def repartition(self) -> Topic:
+        """Input of a derived product, keyed anew."""
+        return Topic(f"{self.public}.repartition")
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -95,6 +95,8 @@ def _gate(contract: Contract) -> Iterator[Acl]:
     outputs = (topics.public, topics.quarantine, topics.lineage)
     for topic in (*outputs, topics.state) if holds_keys(contract) else outputs:
         yield from _topic(GATE, topic, *_BOTH)
+    if contract.derivation is not None:
+        yield from _topic(GATE, topics.parents, *_READS)
 
 
 def _owner(contract: Contract) -> Iterator[Acl]:
@@ -102,6 +104,17 @@ def _owner(contract: Contract) -> Iterator[Acl]:
     yield from _topic(domain, topics.ingress, *_BOTH)
     for topic in (topics.public, topics.quarantine, topics.lineage, topics.commands):
         yield from _topic(domain, topic, *_READS)
+    # Its processor runs as the domain, in a group and under a transactional id that begin with the domain's name.
+    for topic in _processing(contract):
+        yield from _topic(domain, topic, *_BOTH)
+
+
+def _processing(contract: Contract) -> tuple[Topic, ...]:
+    derivation, topics = contract.derivation, contract.topics
+    if derivation is None:
+        return ()
+    own = (topics.parents, topics.changelog)
+    return (*own, topics.repartition) if derivation.repartition else own
 
 
 def _readers(contract: Contract) -> Iterator[Acl]:

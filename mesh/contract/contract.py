@@ -12,6 +12,7 @@ from typing import Any
 from mesh.contract import avro
 from mesh.contract.avro import AvroSchema
 from mesh.contract.clauses import Clause, SetRule
+from mesh.contract.derivation import Derivation
 from mesh.contract.document import Document, Problems
 from mesh.contract.fields import Field
 from mesh.contract.reading import Promise, read_promise
@@ -157,6 +158,11 @@ class Contract:
     def headers(self) -> tuple[str, ...]:
         """The headers that every record must carry."""
         return self.promise.headers
+
+    @property
+    def derivation(self) -> Derivation | None:
+        """What makes the product, where that is a processor; None for a product of source."""
+        return self.promise.derivation
 
     @property
     def partitions(self) -> int:

@@ -11,6 +11,8 @@ from typing import Any
 from mesh.contract import avro
 from mesh.contract.avro import AvroSchema
 from mesh.contract.clauses import Rules
+from mesh.contract.derivation import PROPERTY as DERIVATION
+from mesh.contract.derivation import Derivation, read_derivation
 from mesh.contract.derive import RecordName, derive_key, derive_value
 from mesh.contract.document import Document, Place, Problems
 from mesh.contract.fields import AVRO_NAME, Field, custom, custom_place, read_fields
@@ -36,7 +38,16 @@ COMPATIBILITIES = (
 
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 _EVENT_TIMES = ("long/timestamp-millis", "long/timestamp-micros")
-_RECORD_PROPERTIES = ("topic", "compatibility", "eventTime", "keySchema", "headers", "avroNamespace", "avroAliases")
+_RECORD_PROPERTIES = (
+    "topic",
+    "compatibility",
+    "eventTime",
+    "keySchema",
+    "headers",
+    "avroNamespace",
+    "avroAliases",
+    DERIVATION,
+)
 # What a publisher may say of itself under the platform's prefix.
 _OWN_HEADER = "mesh-origin"
 _RECORD: Place = ("schema", 0)
@@ -59,6 +70,7 @@ class Promise:
     compatibility: str
     roles: tuple[Role, ...]
     headers: tuple[str, ...] = ()
+    derivation: Derivation | None = None
 
 
 def read_promise(document: Document, problems: Problems) -> Promise:
@@ -96,6 +108,7 @@ def read_promise(document: Document, problems: Problems) -> Promise:
         compatibility=compatibility,
         roles=roles,
         headers=reading.headers(),
+        derivation=read_derivation(record, topics, _RECORD, problems),
     )
     _check_key(promise, record, problems)
     if derived:

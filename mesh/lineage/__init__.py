@@ -1,6 +1,7 @@
 """What happened to every record: manifests, their chain, search and trace."""
 
 from mesh.lineage.chain import PartitionChain, PartitionTransaction
+from mesh.lineage.descent import PARENTS_HEADER, Deposit, Descent, Identity, output_slot, window_slot
 from mesh.lineage.digest import NO_RECORDS, RecordDigest, layouts_of
 from mesh.lineage.encoding import decode_manifest, encode_manifest, manifest_schema_json
 from mesh.lineage.evidence import Fate, Link, ManifestFacts, Move, Presence, RecordFacts, Schema, Trace
@@ -19,6 +20,8 @@ from mesh.lineage.manifest import (
 )
 from mesh.lineage.offsets import OffsetSet
 from mesh.lineage.origins import decode_origins, encode_origins, origins_omitted
+from mesh.lineage.parents import Lot, ParentSet
+from mesh.lineage.progress import Progress, decode_parents_record, encode_deposit, encode_progress
 from mesh.lineage.reference import Reference
 from mesh.lineage.search import PartitionIndex
 from mesh.lineage.settlement import Result, Settlement
@@ -33,23 +36,30 @@ from mesh.lineage.verdict_header import (
 
 __all__ = [
     "NO_RECORDS",
+    "PARENTS_HEADER",
     "VERDICT_HEADER",
     "Basis",
+    "Deposit",
+    "Descent",
     "Disposition",
     "Fate",
     "HighWater",
+    "Identity",
     "LineageLog",
     "Link",
+    "Lot",
     "Manifest",
     "ManifestFacts",
     "Move",
     "OffsetSet",
     "Outcome",
+    "ParentSet",
     "PartitionChain",
     "PartitionIndex",
     "PartitionTransaction",
     "Place",
     "Presence",
+    "Progress",
     "RecordDigest",
     "RecordFacts",
     "Reference",
@@ -63,14 +73,19 @@ __all__ = [
     "VerdictHeader",
     "decode_manifest",
     "decode_origins",
+    "decode_parents_record",
     "decode_verdict_header",
     "digest_of",
+    "encode_deposit",
     "encode_manifest",
     "encode_origins",
+    "encode_progress",
     "encode_verdict_header",
     "last_verdict",
     "layouts_of",
     "manifest_schema_json",
     "origins_omitted",
+    "output_slot",
     "trace",
+    "window_slot",
 ]

@@ -63,3 +63,8 @@ class VarintReader:
             raise LineageBroken(self._what, "packed bytes are cut off")
         self._at += length
         return taken
+
+    def rest(self) -> bytes:
+        """All bytes that are left."""
+        taken, self._at = self._content[self._at :], len(self._content)
+        return taken

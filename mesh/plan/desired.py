@@ -120,7 +120,7 @@ def desired(contracts: Iterable[Contract], source: str, manifest_schema: str, *,
 def family(topics: ProductTopics) -> tuple[Topic, ...]:
     """Every topic a product can have, what is read from first: the order in which they are taken down."""
     outputs = (topics.public, topics.quarantine, topics.lineage, topics.parents)
-    return (topics.ingress, topics.commands, topics.state, *outputs)
+    return (topics.ingress, topics.commands, topics.state, topics.changelog, topics.repartition, *outputs)
 
 
 def _platform() -> Scope:
@@ -167,9 +167,24 @@ def _topics(contract: Contract) -> Iterator[WantedTopic]:
     }
     if holds_keys(contract):
         outputs[topics.state] = {"cleanup.policy": "compact", **room}
+    if contract.derivation is not None:
+        outputs |= _processing(contract, log)
     for name, config in outputs.items():
         yield WantedTopic(name, partitions, config, Place.OUTPUT, fixed)
     yield WantedTopic(topics.ingress, partitions, contract.ingress_config, Place.INGRESS, fixed)
+
+
+def _processing(contract: Contract, log: Mapping[str, str]) -> dict[Topic, Mapping[str, str]]:
+    """What the processor of a derived product writes beside it."""
+    topics = contract.topics
+    found: dict[Topic, Mapping[str, str]] = {
+        topics.parents: {**log, "max.message.bytes": str(_MANIFEST_BYTES)},
+        topics.changelog: {"cleanup.policy": "compact", "max.message.bytes": str(_MANIFEST_BYTES)},
+    }
+    if contract.derivation is not None and contract.derivation.repartition:
+        room = {"max.message.bytes": contract.topic_config["max.message.bytes"]}
+        found[topics.repartition] = {"cleanup.policy": "delete", "retention.ms": str(_QUARANTINE_RETENTION), **room}
+    return found
 
 
 def _fixed(contract: Contract) -> str | None:

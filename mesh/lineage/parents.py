@@ -1,0 +1,102 @@
+"""The parents of a derived record: which records of which partitions it was made from, as a value and as bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from uuid import UUID
+
+from mesh.errors import LineageBroken
+from mesh.lineage.offsets import OffsetSet
+from mesh.lineage.reference import Reference
+from mesh.lineage.varint import VarintReader, pack
+
+_WHAT = "a parent set"
+_ID = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """The parents that lie in one partition of one topic."""
+
+    topic_id: UUID
+    partition: int
+    offsets: OffsetSet
+
+    def encode(self) -> bytes:
+        """Topic id, partition, length, then the offsets in the shorter of their two forms."""
+        offsets = self.offsets.encode()
+        return self.topic_id.bytes + pack([self.partition, len(offsets)]) + offsets
+
+
+@dataclass(frozen=True, slots=True)
+class ParentSet:
+    """Parents by (topic id, partition), ascending; equal sets have equal bytes, so digests decide equality."""
+
+    lots: tuple[Lot, ...] = ()
+
+    @classmethod
+    def of(cls, parents: Iterable[Reference]) -> ParentSet:
+        """Take parents in any order; one named twice counts once."""
+        ordered = sorted(set(parents))
+        grouped = groupby(ordered, key=lambda each: (each.topic_id, each.partition))
+        return cls(tuple(Lot(*place, OffsetSet.of([each.offset for each in same])) for place, same in grouped))
+
+    def __or__(self, other: ParentSet) -> ParentSet:
+        return ParentSet.of_lots((*self.lots, *other.lots))
+
+    @classmethod
+    def of_lots(cls, lots: Iterable[Lot]) -> ParentSet:
+        """Join lots in any order; those of one partition become one."""
+        joined: dict[tuple[UUID, int], OffsetSet] = {}
+        for lot in lots:
+            place = lot.topic_id, lot.partition
+            joined[place] = joined[place] | lot.offsets if place in joined else lot.offsets
+        return cls(tuple(Lot(*place, offsets) for place, offsets in sorted(joined.items(), key=lambda each: each[0])))
+
+    def __len__(self) -> int:
+        return sum(len(lot.offsets) for lot in self.lots)
+
+    def __iter__(self) -> Iterator[Reference]:
+        return (Reference(lot.topic_id, lot.partition, offset) for lot in self.lots for offset in lot.offsets)
+
+    def __contains__(self, parent: object) -> bool:
+        if not isinstance(parent, Reference):
+            return False
+        place = parent.topic_id, parent.partition
+        return any((lot.topic_id, lot.partition) == place and parent.offset in lot.offsets for lot in self.lots)
+
+    @property
+    def topic_ids(self) -> frozenset[UUID]:
+        """The topics that parents lie in."""
+        return frozenset(lot.topic_id for lot in self.lots)
+
+    def encode(self) -> bytes:
+        """The lots one after the other: contiguous parents cost the same for any number, sparse ones a byte each."""
+        return b"".join(lot.encode() for lot in self.lots)
+
+    @classmethod
+    def decode(cls, content: bytes) -> ParentSet:
+        """Read what ``encode`` wrote; raises LineageBroken for other bytes, also for lots out of order."""
+        reader = VarintReader(content, _WHAT)
+        lots: list[Lot] = []
+        while not reader.exhausted:
+            lots.append(_lot(reader))
+        places = [(lot.topic_id, lot.partition) for lot in lots]
+        if any(low >= high for low, high in pairwise(places)):
+            raise LineageBroken(_WHAT, "its partitions do not ascend")
+        return cls(tuple(lots))
+
+    def digest(self) -> bytes:
+        """SHA-256 of the encoded set, 32 bytes."""
+        return hashlib.sha256(self.encode()).digest()
+
+
+def _lot(reader: VarintReader) -> Lot:
+    topic_id, partition = UUID(bytes=reader.raw(_ID)), reader.integer()
+    offsets = OffsetSet.decode(reader.raw(reader.integer()))
+    if not offsets:
+        raise LineageBroken(_WHAT, "a partition is named without an offset")
+    return Lot(topic_id, partition, offsets)
