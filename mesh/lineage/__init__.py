@@ -25,6 +25,7 @@ from mesh.lineage.progress import Progress, decode_parents_record, encode_deposi
 from mesh.lineage.reference import Reference
 from mesh.lineage.search import PartitionIndex
 from mesh.lineage.settlement import Result, Settlement
+from mesh.lineage.stop import Stop, StopCause
 from mesh.lineage.trace import trace
 from mesh.lineage.verdict_header import (
     VERDICT_HEADER,
@@ -68,6 +69,8 @@ __all__ = [
     "SchemaSeen",
     "Settlement",
     "Span",
+    "Stop",
+    "StopCause",
     "TopicIds",
     "Trace",
     "VerdictHeader",

@@ -11,6 +11,7 @@ from mesh.lineage.manifest import Basis, HighWater, Manifest, SchemaSeen, Span, 
 from mesh.lineage.offsets import EMPTY, OffsetSet
 from mesh.lineage.origins import encode_origins
 from mesh.lineage.settlement import Settlement
+from mesh.lineage.stop import Stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,9 @@ class PartitionTransaction:
     settlements: tuple[Settlement, ...] = ()
     commands_next: int | None = None
     """The offset that the transaction commits for the partition of commands; None leaves it where it was."""
+    stop: Stop | None = None
+    keys_held: int = 0
+    records_parked: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,16 +76,18 @@ class PartitionChain:
     quarantine_next: int = 0
     commands_next: int = 0
     settled_last: int = -1
-    """Lineage offset of the newest manifest with settlements; -1 when there is none."""
+    """Lineage offset of the newest manifest that settles; -1 when there is none."""
+    stop: Stop | None = None
+    """Why the partition stands still."""
 
     @classmethod
     def resume(cls, manifest: Manifest, payload: bytes, at: int | None = None) -> PartitionChain:
         """The chain after ``manifest``, whose committed bytes are ``payload``.
 
-        ``at`` is its lineage offset, which the next manifest refers to if this one has settlements. Raises
-        LineageBroken when it is needed and missing.
+        ``at`` is its lineage offset, which the next manifest refers to if this one settles. Raises LineageBroken when
+        it is needed and missing.
         """
-        if manifest.settlements and at is None:
+        if manifest.settles and at is None:
             raise LineageBroken(
                 f"{manifest.product} partition {manifest.partition}", "the manifest's offset is unknown"
             )
@@ -97,7 +103,8 @@ class PartitionChain:
             public_next=manifest.public.end,
             quarantine_next=manifest.quarantine.end,
             commands_next=manifest.commands_next,
-            settled_last=at if manifest.settlements and at is not None else manifest.settled_before,
+            settled_last=at if manifest.settles and at is not None else manifest.settled_before,
+            stop=manifest.stop,
         )
 
     @classmethod
@@ -140,6 +147,7 @@ class PartitionChain:
             topics=topics,
             epoch=self.epoch + 1,
             sequence=0,
+            stop=None,
             ingress_next=ingress_from,
             public_next=public if public_next is None else public_next,
             quarantine_next=quarantine if quarantine_next is None else quarantine_next,
@@ -179,6 +187,9 @@ class PartitionChain:
             settlements=transaction.settlements,
             settled_before=self.settled_last,
             commands_next=self.commands_next if transaction.commands_next is None else transaction.commands_next,
+            stop=transaction.stop,
+            keys_held=transaction.keys_held,
+            records_parked=transaction.records_parked,
         )
         for problem in _problems(self, manifest, len(transaction.origins)):
             raise LineageBroken(self.where, problem)

@@ -14,6 +14,7 @@ from mesh.judge.rows import RowCodec
 from mesh.lineage.manifest import FORMAT, Basis, HighWater, Manifest, SchemaSeen, Span, TopicIds
 from mesh.lineage.offsets import OffsetSet
 from mesh.lineage.settlement import Result, Settlement
+from mesh.lineage.stop import Stop, StopCause
 from mesh.lineage.varint import VarintReader, unzigzag
 from mesh.types import SchemaId
 
@@ -95,6 +96,7 @@ def manifest_schema(version: int = FORMAT) -> dict[str, object]:
         _field("gate", "string", "transactional id"),
     ]
     fields += _settlement_fields() if version > 1 else []
+    fields += _standing_fields() if version > 2 else []
     return {"type": "record", "name": "Manifest", "namespace": "mesh.lineage", "fields": fields}
 
 
@@ -115,6 +117,24 @@ def _settlement_fields() -> list[dict[str, object]]:
         _field("settlements", {"type": "array", "items": settlement}) | {"default": []},
         _field("settled_before", "long", before) | {"default": -1},
         _field("commands_next", "long", "next offset of the partition of commands") | {"default": 0},
+    ]
+
+
+def _standing_fields() -> list[dict[str, object]]:
+    """What format 3 added: whether the partition stands still, and how much is held in it."""
+    stop = _record(
+        "Stop",
+        cause="string",
+        offset="long",
+        reason="string",
+        contract_version="string",
+        since="long",
+        resumed="boolean",
+    )
+    return [
+        _field("stop", ["null", stop], "why the partition stands still") | {"default": None},
+        _field("keys_held", "long") | {"default": 0},
+        _field("records_parked", "long") | {"default": 0},
     ]
 
 
@@ -147,6 +167,9 @@ def encode_manifest(manifest: Manifest, schema_id: SchemaId) -> bytes:
         "settlements": [_settlement_row(each) for each in manifest.settlements],
         "settled_before": manifest.settled_before,
         "commands_next": manifest.commands_next,
+        "stop": _stop_row(manifest.stop),
+        "keys_held": manifest.keys_held,
+        "records_parked": manifest.records_parked,
     }
     return frame(schema_id, _codec(FORMAT).encode(row))
 
@@ -184,7 +207,18 @@ def _manifest(row: Mapping[str, Any]) -> Manifest:
         settlements=tuple(_settlement(each) for each in row.get("settlements", ())),
         settled_before=row.get("settled_before", -1),
         commands_next=row.get("commands_next", 0),
+        stop=_stop(row.get("stop")),
+        keys_held=row.get("keys_held", 0),
+        records_parked=row.get("records_parked", 0),
     )
+
+
+def _stop_row(stop: Stop | None) -> dict[str, object] | None:
+    return {name: getattr(stop, name) for name in Stop.__slots__} | {"cause": str(stop.cause)} if stop else None
+
+
+def _stop(row: Mapping[str, Any] | None) -> Stop | None:
+    return Stop(**{**row, "cause": StopCause(row["cause"])}) if row is not None else None
 
 
 def _settlement_row(settlement: Settlement) -> dict[str, object]:

@@ -53,20 +53,21 @@ class LineageLog:
         raise LineageBroken(where, "the manifest before it is gone though nothing has expired")
 
     def settling(self) -> Iterator[Entry]:
-        """The manifests with settlements, newest first, as far as they are kept; follows their own list."""
+        """The manifests that settle commands or release records, newest first, as far as they are kept.
+
+        Follows their own list.
+        """
         last = self.index.last()
         if last is None:
             return
-        at = last[0] if last[1].settlements else last[1].settled_before
+        at = last[0] if last[1].settles else last[1].settled_before
         known: dict[int, Manifest] = {}
         while at >= self.begin:
             if at not in known:
                 # Commands come in bursts, so the ones before are near.
                 known = dict(self._manifests(max(self.begin, at + 1 - _BURST), at + 1))
             if at not in known:
-                raise LineageBroken(
-                    f"{self._partition}/{at}", "a manifest with settlements is gone though none expired"
-                )
+                raise LineageBroken(f"{self._partition}/{at}", "a manifest that settles is gone though none expired")
             yield at, known[at]
             at = known[at].settled_before
 

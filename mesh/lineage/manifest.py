@@ -11,11 +11,12 @@ from uuid import UUID
 from mesh.errors import LineageBroken
 from mesh.lineage.offsets import EMPTY, OffsetSet
 from mesh.lineage.settlement import Result, Settlement
+from mesh.lineage.stop import Stop
 from mesh.types import SchemaId
 
 _MOVES = (Result.PASSED, Result.REFUSED)
 
-FORMAT = 2
+FORMAT = 3
 """The format this code writes: the first field of every manifest, by which a reader chooses the schema."""
 
 
@@ -155,13 +156,23 @@ class Manifest:
     settlements: tuple[Settlement, ...] = ()
     """The operators' commands settled here; the records they name are among the released ones."""
     settled_before: int = -1
-    """Lineage offset of the newest earlier manifest with settlements, so that they form a list of their own."""
+    """Lineage offset of the newest earlier manifest that settles, so that these form a list of their own."""
     commands_next: int = 0
     """The next offset of the partition of commands; carried forward."""
+    stop: Stop | None = None
+    """Why the partition stands still after this transaction, carried forward until its record is read."""
+    keys_held: int = 0
+    """How many keys are held after this transaction, and how many records are parked behind them."""
+    records_parked: int = 0
 
     @property
     def handled(self) -> OffsetSet:
         return self.delivered | self.released
+
+    @property
+    def settles(self) -> bool:
+        """Whether commands were settled or records released here: whoever asks what became of a record looks here."""
+        return bool(self.settlements or self.released)
 
     @property
     def passed(self) -> OffsetSet:

@@ -89,7 +89,7 @@ class Simulation:
         self.entries.append((self.ends["lineage"] + aborted, manifest))
         self.payloads.append(payload)
         self.ends["lineage"] += aborted + 2
-        self.chain = PartitionChain.resume(manifest, payload)
+        self.chain = PartitionChain.resume(manifest, payload, self.entries[-1][0])
 
     def _write(self, topic: str, truth: dict[int, int], offsets: Sequence[int], aborted: int) -> Span | None:
         self.ends[topic] += aborted

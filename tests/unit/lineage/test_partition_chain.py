@@ -145,7 +145,7 @@ def test_an_aborted_transaction_leaves_no_trace() -> None:
 
 def test_nothing_written_carries_the_next_offsets_forward() -> None:
     first = CHAIN.extend(SOUND)
-    chain = PartitionChain.resume(first, encode_manifest(first, SchemaId(1)))
+    chain = PartitionChain.resume(first, encode_manifest(first, SchemaId(1)), 0)
     idle = PartitionTransaction(ingress_to=25, delivered=OffsetSet(), basis=SOUND.basis, gate=SOUND.gate, created_at=2)
     second = chain.extend(idle)
     assert (second.public, second.quarantine) == (Span(103, 0), Span(62, 0))
@@ -154,7 +154,7 @@ def test_nothing_written_carries_the_next_offsets_forward() -> None:
 
 def test_a_gate_resumes_from_the_stored_bytes() -> None:
     payload = encode_manifest(CHAIN.extend(SOUND), SchemaId(1))
-    chain = PartitionChain.resume(decode_manifest(payload), payload)
+    chain = PartitionChain.resume(decode_manifest(payload), payload, 0)
     chain.verify(TOPICS, 20)
     with pytest.raises(LineageBroken, match="ends at 20 but 15 is committed"):
         chain.verify(TOPICS, 15)
@@ -165,7 +165,7 @@ def test_a_gate_resumes_from_the_stored_bytes() -> None:
 def test_a_new_epoch_keeps_the_chain_and_begins_where_it_is_told() -> None:
     first = CHAIN.extend(SOUND)
     payload = encode_manifest(first, SchemaId(1))
-    chain = PartitionChain.resume(first, payload).new_epoch(replace(TOPICS, public=UUID(int=9)), 0)
+    chain = PartitionChain.resume(first, payload, 0).new_epoch(replace(TOPICS, public=UUID(int=9)), 0)
     assert (chain.epoch, chain.sequence, chain.previous) == (1, 0, digest_of(payload))
     assert (chain.ingress_next, chain.public_next, chain.quarantine_next) == (0, 0, 62)
     assert chain.topics.public == UUID(int=9)
