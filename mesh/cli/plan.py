@@ -13,12 +13,12 @@ from typing import Annotated, Any
 import typer
 
 from mesh.cli.console import emit_json, emit_table, note, progress, told
-from mesh.contract import Document
+from mesh.contract import Contract, Document
 from mesh.errors import ContractInvalid, IncompatibleChange
 from mesh.plan import Change, Folder, Plan, Site, by_cluster, check, survey
 from mesh.plan import apply as take
 from mesh.settings import Settings
-from mesh.types import Topic
+from mesh.types import ProductName, Topic
 
 CHANGES_PENDING = 7
 
@@ -177,6 +177,23 @@ def _registered(folder: Folder, sites: Sequence[Site]) -> dict[Topic, Document]:
     return found
 
 
+def _applied(
+    folder: Folder, settings: Settings, sites: Sequence[Site], principal: str | None
+) -> dict[ProductName, Contract]:
+    """The applied contracts of all products on these clusters and on those of inputs elsewhere."""
+    found: dict[ProductName, Contract] = {}
+    known = {site.cluster for site in sites}
+    for site in sites:
+        found |= site.catalog.contracts()
+    for product in sorted(folder.unheld):
+        if settings.cluster_of(product.domain) not in known:
+            known.add(settings.cluster_of(product.domain))
+            with Site.open(settings, product.domain, principal) as site:
+                site.catalog.refresh(relist=True)
+                found |= site.catalog.contracts()
+    return found
+
+
 @contextmanager
 def _surveyed(path: Path, source: str | None, principal: str | None) -> Iterator[_Survey]:
     """The plans for a folder on connections that stay open meanwhile."""
@@ -188,6 +205,7 @@ def _surveyed(path: Path, source: str | None, principal: str | None) -> Iterator
             sites.append(Site.open(settings, contracts[0].product.domain, principal))
             plans.append((sites[-1], survey(sites[-1], contracts, folder.source)))
         folder.refuse(_registered(folder, sites))
+        folder.refuse_inputs(_applied(folder, settings, sites, principal))
         yield _Survey(folder, plans)
     finally:
         for site in sites:

@@ -15,6 +15,7 @@ from mesh.contract.clauses import Clause, SetRule
 from mesh.contract.derivation import Derivation
 from mesh.contract.document import Document, Problems
 from mesh.contract.fields import Field
+from mesh.contract.mapping import ColumnMapping
 from mesh.contract.reading import Promise, read_promise
 from mesh.contract.roles import Role
 from mesh.contract.standard import check
@@ -163,6 +164,11 @@ class Contract:
     def derivation(self) -> Derivation | None:
         """What makes the product, where that is a processor; None for a product of source."""
         return self.promise.derivation
+
+    @property
+    def mapping(self) -> ColumnMapping:
+        """Which fields of its inputs feed which of its own; empty for a product of source."""
+        return self.promise.mapping
 
     @property
     def partitions(self) -> int:

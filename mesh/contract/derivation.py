@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from mesh.contract.document import Place, Problems
 from mesh.contract.fields import custom, custom_place
@@ -13,7 +13,17 @@ from mesh.errors import UsageError
 from mesh.types import ProductName, ProductTopics
 
 PROPERTY = "derivation"
-_KNOWN = ("processor", "inputs", "repartition")
+INDIRECT: Final = {
+    "join": "JOIN",
+    "group": "GROUP_BY",
+    "filter": "FILTER",
+    "sort": "SORT",
+    "window": "WINDOW",
+    "conditional": "CONDITIONAL",
+}
+"""The lists of input fields that decide about whole records, and OpenLineage's word for each."""
+
+_KNOWN = ("processor", "inputs", "repartition", *INDIRECT)
 _NAME = re.compile(r"[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)?")
 
 
@@ -47,10 +57,23 @@ def read_derivation(
     processor = node.get("processor", str(topics.product))
     if not isinstance(processor, str) or not _NAME.fullmatch(processor):
         problems.add((*here, "processor"), f"{processor!r} is not the name of a processor; use lower case and hyphens")
+    for key in INDIRECT:
+        if key in node and not isinstance(node[key], list):
+            problems.add((*here, key), f"{key} is a list of fields of inputs: [domain.product.field, ...]")
     repartition = node.get("repartition", False)
     if not isinstance(repartition, bool):
         problems.add((*here, "repartition"), "repartition is true or false")
     return Derivation(str(processor), _inputs(node, topics, here, problems), repartition is True)
+
+
+def column_lists(record: Mapping[str, Any], place: Place) -> Iterator[tuple[str, object, Place]]:
+    """What the lists of fields of a derivation hold: the subtype, the text and its place."""
+    node = custom(record).get(PROPERTY)
+    here = custom_place(record, place, PROPERTY)
+    for key, subtype in INDIRECT.items():
+        given = node.get(key) if isinstance(node, dict) else None
+        for index, each in enumerate(given if isinstance(given, list) else ()):
+            yield subtype, each, (*here, key, index)
 
 
 def _inputs(

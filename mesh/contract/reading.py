@@ -16,6 +16,7 @@ from mesh.contract.derivation import Derivation, read_derivation
 from mesh.contract.derive import RecordName, derive_key, derive_value
 from mesh.contract.document import Document, Place, Problems
 from mesh.contract.fields import AVRO_NAME, Field, custom, custom_place, read_fields
+from mesh.contract.mapping import NO_MAPPING, ColumnMapping, read_mapping
 from mesh.contract.remark import Group
 from mesh.contract.roles import Role, read_roles
 from mesh.contract.rules import read_rules
@@ -71,6 +72,7 @@ class Promise:
     roles: tuple[Role, ...]
     headers: tuple[str, ...] = ()
     derivation: Derivation | None = None
+    mapping: ColumnMapping = NO_MAPPING
 
 
 def read_promise(document: Document, problems: Problems) -> Promise:
@@ -96,6 +98,7 @@ def read_promise(document: Document, problems: Problems) -> Promise:
     key, known = reading.key(), len(problems)
     value_schema, key_schema = derive_value(name, fields, problems), reading.key_schema(name, key)
     derived = len(problems) == known
+    derivation = read_derivation(record, topics, _RECORD, problems)
     promise = Promise(
         topics=topics,
         fields=fields,
@@ -108,7 +111,8 @@ def read_promise(document: Document, problems: Problems) -> Promise:
         compatibility=compatibility,
         roles=roles,
         headers=reading.headers(),
-        derivation=read_derivation(record, topics, _RECORD, problems),
+        derivation=derivation,
+        mapping=read_mapping(source, fields, derivation, problems),
     )
     _check_key(promise, record, problems)
     if derived:

@@ -10,9 +10,10 @@ from pathlib import Path
 from mesh.contract import Contract, Document
 from mesh.contract.policing import Case, judge
 from mesh.contract.policy import Policies
+from mesh.contract.sourcing import check_inputs
 from mesh.errors import ContractInvalid, NotFound, SettingsError
 from mesh.judge.direction import sampled
-from mesh.types import Topic
+from mesh.types import ProductName, Topic
 
 POLICY = "policy.yaml"
 
@@ -40,6 +41,7 @@ class Folder:
         named = policies.source if policies is not None else None
         folder = cls(source or named or path.resolve().parent.name, _read_all(files), policies)
         folder.refuse({})
+        folder.refuse_inputs({}, complete=False)
         return folder
 
     def refuse(self, registered: Mapping[Topic, Document]) -> None:
@@ -54,6 +56,25 @@ class Folder:
         found = [str(remark) for case in cases for remark in judge(self.policies, case) if remark.refuses]
         if found:
             raise ContractInvalid(list(dict.fromkeys(found)))
+
+    @property
+    def unheld(self) -> frozenset[ProductName]:
+        """The inputs of its derived products whose contracts are not in the folder."""
+        held = {each.product for each in self.contracts}
+        wanted = {name for each in self.contracts if each.derivation for name in each.derivation.inputs}
+        return frozenset(wanted - held)
+
+    def refuse_inputs(self, applied: Mapping[ProductName, Contract], *, complete: bool = True) -> None:
+        """Judge what derived products say of their inputs by the contracts here and the ``applied`` ones.
+
+        Raises ContractInvalid for an unknown field, a class that falls silently and, where ``complete``, an input that
+        is neither here nor applied.
+        """
+        here = sorted(self.contracts, key=lambda each: each.major)
+        known = {**applied, **{each.product: each for each in here}}
+        found = [text for each in self.contracts for text in check_inputs(each, known, complete=complete)]
+        if found:
+            raise ContractInvalid(found)
 
 
 def _read_all(files: Iterable[Path]) -> tuple[Contract, ...]:

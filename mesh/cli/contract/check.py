@@ -20,6 +20,7 @@ from mesh.contract.inspection import Inspection, inspect
 from mesh.contract.policing import Case, judge
 from mesh.contract.policy import Policies
 from mesh.contract.remark import Group, Remark
+from mesh.contract.sourcing import check_inputs
 from mesh.errors import ContractInvalid
 from mesh.judge.direction import sampled
 
@@ -43,7 +44,7 @@ def check(
     """Check documents against the standard, the Avro lint, their own rules and policies; exit 3 if one is refused."""
     files = list(dict.fromkeys(file for path in paths for file in documents_at(path)))
     checking = _Checking(policy, Revision(against) if against is not None else None)
-    found = [checking.document(file) for file in files]
+    found = _sourced([checking.document(file) for file in files])
     found += checking.files()
     if report is not None:
         write_junit(report, junit(found, list(Group) if checking.judging else list(Group)[:-1]))
@@ -52,6 +53,16 @@ def check(
     else:
         _show(found)
     _settle(found, len(files))
+
+
+def _sourced(found: Sequence[Inspection]) -> list[Inspection]:
+    """The same, with what derived products say wrongly of inputs that are among them; others may be applied."""
+    contracts = sorted((each.contract for each in found if each.contract), key=lambda each: each.major)
+    known = {each.product: each for each in contracts}
+    return [
+        each.judged(check_inputs(each.contract, known, complete=False).remarks) if each.contract else each
+        for each in found
+    ]
 
 
 @dataclass(slots=True)

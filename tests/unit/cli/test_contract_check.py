@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from mesh.cli.contract import app
@@ -193,3 +194,20 @@ def git(folder: Path, *words: str) -> None:
     subprocess.run(
         [shutil.which("git") or "git", "-C", str(folder), *identity, *words], check=True, capture_output=True
     )
+
+
+def test_fields_of_inputs_among_the_documents_are_looked_up(contracts: Path) -> None:
+    derived = yaml.safe_load(Draft(product="gales.hourly").text)
+    derived["team"]["name"] = "weather team"
+    inputs = {
+        "property": "derivation",
+        "value": {"inputs": ["weather.observations"], "group": ["weather.observations.town"]},
+    }
+    derived["schema"][0]["customProperties"].append(inputs)
+    file = contracts / "gales" / "hourly.odcs.yaml"
+    file.parent.mkdir()
+    file.write_text(yaml.safe_dump(derived, sort_keys=False), "utf-8")
+    result = run(app, ["check", str(contracts)])
+    assert result.exit_code == 3
+    assert "value.group[0]: weather.observations 1.2.0 has no field town; it has station, speed" in result.stdout
+    assert run(app, ["check", str(file)]).exit_code == 0, "what is not among the documents may be applied"

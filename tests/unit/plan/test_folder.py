@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mesh.contract import Document
 from mesh.errors import ContractInvalid, NotFound, SettingsError
@@ -108,3 +109,30 @@ def test_a_policy_that_cannot_be_used_stops_the_plan(contracts: Path) -> None:
     write(contracts, "policy.yaml", POLICY.format(severity="fatal"))
     with pytest.raises(SettingsError, match=r"policy\.yaml:5: .*'fatal' is not a severity"):
         Folder.read(contracts)
+
+
+def derived(fed_by: str = "weather.observations.speed") -> str:
+    """A product that says its speed comes from there."""
+    document = yaml.safe_load(Draft(product="gales.hourly").text)
+    inputs = {"property": "derivation", "value": {"inputs": ["weather.observations"]}}
+    document["schema"][0]["customProperties"].append(inputs)
+    lineage = {"property": "lineage", "value": [{"from": fed_by, "subtype": "AGGREGATION"}]}
+    document["schema"][0]["properties"][1]["customProperties"] = [lineage]
+    return yaml.safe_dump(document, sort_keys=False)
+
+
+def test_fields_of_inputs_are_looked_up_in_the_folder(contracts: Path) -> None:
+    write(contracts, "gales/hourly.odcs.yaml", derived())
+    assert Folder.read(contracts).unheld == frozenset()
+    write(contracts, "gales/hourly.odcs.yaml", derived("weather.observations.spead"))
+    with pytest.raises(ContractInvalid, match=r"hourly.odcs.yaml:\d+: .*no field spead; did you mean speed\?"):
+        Folder.read(contracts)
+
+
+def test_inputs_elsewhere_are_looked_up_among_what_is_applied(tmp_path: Path) -> None:
+    write(tmp_path, "gales/hourly.odcs.yaml", derived())
+    folder, applied = Folder.read(tmp_path), Draft().contract()
+    assert [str(each) for each in folder.unheld] == ["weather.observations"]
+    folder.refuse_inputs({applied.product: applied})
+    with pytest.raises(ContractInvalid, match=r"inputs\[0\]: there is no product weather.observations"):
+        folder.refuse_inputs({})
