@@ -2,6 +2,14 @@
 
 from mesh.lineage.chain import PartitionChain, PartitionTransaction
 from mesh.lineage.descent import PARENTS_HEADER, Deposit, Descent, Identity, output_slot, window_slot
+from mesh.lineage.descents_column import (
+    ColumnHead,
+    DescentsColumn,
+    decode_descents,
+    decode_head,
+    descent_of,
+    encode_descents,
+)
 from mesh.lineage.digest import NO_RECORDS, RecordDigest, layouts_of
 from mesh.lineage.encoding import decode_manifest, encode_manifest, manifest_schema_json
 from mesh.lineage.evidence import Fate, Link, ManifestFacts, Move, Presence, RecordFacts, Schema, Trace
@@ -40,8 +48,10 @@ __all__ = [
     "PARENTS_HEADER",
     "VERDICT_HEADER",
     "Basis",
+    "ColumnHead",
     "Deposit",
     "Descent",
+    "DescentsColumn",
     "Disposition",
     "Fate",
     "HighWater",
@@ -74,12 +84,16 @@ __all__ = [
     "TopicIds",
     "Trace",
     "VerdictHeader",
+    "decode_descents",
+    "decode_head",
     "decode_manifest",
     "decode_origins",
     "decode_parents_record",
     "decode_verdict_header",
+    "descent_of",
     "digest_of",
     "encode_deposit",
+    "encode_descents",
     "encode_manifest",
     "encode_origins",
     "encode_progress",

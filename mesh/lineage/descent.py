@@ -8,7 +8,8 @@ from typing import Final
 from uuid import UUID
 
 from mesh.errors import LineageBroken
-from mesh.lineage.parents import ParentSet
+from mesh.lineage.offsets import OffsetSet
+from mesh.lineage.parents import Lot, ParentSet
 from mesh.lineage.reference import SIZE, Reference
 from mesh.lineage.varint import VarintReader, pack
 
@@ -72,6 +73,12 @@ class Descent:
         return Identity(slot, hashlib.sha256(self.sha256 + before).digest()[:_ID])
 
     @property
+    def drives_alone(self) -> bool:
+        """Whether the driving record is the only parent."""
+        lots, at = (self.parents.lots if self.parents is not None else ()), self.driving
+        return len(lots) == 1 and lots[0] == Lot(at.topic_id, at.partition, OffsetSet(((at.offset, 1),)))
+
+    @property
     def sha256(self) -> bytes:
         """SHA-256 of the encoded parent set."""
         return self.deposit.sha256 if self.deposit is not None else _inline(self).digest()
@@ -98,7 +105,7 @@ class Descent:
         set; or, where flagged, topic id, partition and offset of the deposit, its count and SHA-256.
         """
         plain = self.slot is None and self.previous is None and self.index == 0 and self.deposit is None
-        if plain and _inline(self) == ParentSet.of([self.driving]):
+        if plain and self.drives_alone:
             return self.driving.pack()
         flags = (self.slot is not None) * _SLOT | (self.previous is not None) * _PREVIOUS
         flags |= (self.deposit is not None) * _DEPOSIT

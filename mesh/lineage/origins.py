@@ -59,7 +59,7 @@ def decode_origins(column: bytes) -> list[bytes | None]:
         return [None] * _total(VarintReader(column[1:], _WHAT))
     if column[:1] != _KEPT:
         raise LineageBroken(_WHAT, f"its form {column[:1].hex()} is unknown; update the mesh")
-    return _read(VarintReader(_inflate(column[1:]), _WHAT))
+    return _read(VarintReader(inflate(column[1:], MAX_UNPACKED, _WHAT), _WHAT))
 
 
 def origins_omitted(column: bytes) -> bool:
@@ -104,14 +104,15 @@ def _runs(places: Sequence[int]) -> bytes:
     return pack(list(chain.from_iterable(runs)))
 
 
-def _inflate(packed: bytes) -> bytes:
+def inflate(packed: bytes, most: int, what: str) -> bytes:
+    """Unpack zlib's bytes; raises LineageBroken, naming ``what``, for others and for more than ``most`` bytes."""
     inflater = zlib.decompressobj()
     try:
-        plain = inflater.decompress(packed, MAX_UNPACKED)
+        plain = inflater.decompress(packed, most)
     except zlib.error as error:
-        raise LineageBroken(_WHAT, f"it does not unpack: {error}") from None
-    if not inflater.eof:
-        raise LineageBroken(_WHAT, "it is cut off, or unpacks to more than any manifest holds")
+        raise LineageBroken(what, f"it does not unpack: {error}") from None
+    if not inflater.eof or inflater.unused_data:
+        raise LineageBroken(what, "it is cut off, or unpacks to more than any manifest holds")
     return plain
 
 
