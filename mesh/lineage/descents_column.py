@@ -1,4 +1,4 @@
-"""The descents of a transaction's records, one column per manifest, so that parents outlive the records they tell of."""
+"""The descents of the records a manifest passed, as one column of it, so that parents outlive the records."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def _lots(descents: Sequence[Descent], kinds: Sequence[int], places: dict[_Place
 
 
 def _offsets(offsets: OffsetSet) -> list[int]:
-    """The shape of a set without its start: twice the number of members and their gaps, or of runs, less one and odd."""
+    """A set without its start: twice the number of members, and gaps; or twice that of runs and one, and the runs."""
     if len(offsets) < 2 * len(offsets.runs):
         members = list(offsets)
         return [2 * len(members), *(high - low - 1 for low, high in pairwise(members))]
