@@ -4,10 +4,11 @@ from mesh.kafka.admin import Admin, TopicState
 from mesh.kafka.connection import Connection
 from mesh.kafka.group import GroupConsumer, GroupOptions
 from mesh.kafka.log import LogReader, LogTail, SideInput
-from mesh.kafka.loop import LoopSettings, Step, Transaction, TransactionalLoop
+from mesh.kafka.loop import LoopSettings, TransactionalLoop
 from mesh.kafka.message import Message, Run
 from mesh.kafka.producer import Producer
 from mesh.kafka.security import Acl, verify_credentials
+from mesh.kafka.step import Step, Transaction
 from mesh.kafka.transaction import AbortRequired
 
 __all__ = [

@@ -197,6 +197,13 @@ class Admin(SecurityAdmin):
         time.sleep(_RENEW_SECONDS)
         self.client.list_topics(timeout=REQUEST_SECONDS)
 
+    def static_members(self, group: str) -> dict[str, str]:
+        """The members of a group that have names of their own (KIP-345): the id the broker gave each, by that name."""
+        with self.diagnosis.translated(f"describe group {group}"):
+            futures = self.client.describe_consumer_groups([group], request_timeout=REQUEST_SECONDS)
+            members = self._result(futures[group]).members
+        return {each.group_instance_id: each.member_id for each in members if each.group_instance_id}
+
     def committed(self, group: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int | None]:
         """The offsets a group has committed; None where it has none. Waits for open transactions to settle."""
         asked = [ClientTopicPartition(tp.topic, tp.partition) for tp in partitions]

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as ClientTopicPartition
 
-from mesh.errors import UsageError
+from mesh.errors import Fenced, MeshError, UsageError
+from mesh.kafka.admin import Admin
 from mesh.kafka.connection import REQUEST_SECONDS, Connection
 from mesh.kafka.message import Message
-from mesh.kafka.translation import Diagnosis
+from mesh.kafka.translation import Diagnosis, raised
 from mesh.types import TopicPartition
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,8 @@ class Intake:
 
     def __init__(self, connection: Connection, group: str, member: str, membership: Membership) -> None:
         self._diagnosis = Diagnosis(connection)
-        self._member, self._membership = member, membership
+        self._group, self._member, self._membership = group, member, membership
+        self._began, self._name = time.monotonic(), ""
         self._client: Consumer | None = None
         self._settings = connection.config(
             group_id=group,
@@ -99,8 +101,8 @@ class Intake:
         now. So its name holds a digest of that: with other topics it comes as somebody else, and all is shared anew.
         """
         digest = blake2b("\n".join(names).encode(), digest_size=4).hexdigest()
-        own = {"group.instance.id": f"{self._member}.{digest}"}
-        return Consumer(self._settings | own | self._diagnosis.config())
+        self._name = f"{self._member}.{digest}"
+        return Consumer(self._settings | {"group.instance.id": self._name} | self._diagnosis.config())
 
     def subscribe(self, topics: Iterable[str]) -> None:
         """Read these topics; replaces what was read before."""
@@ -135,8 +137,7 @@ class Intake:
         if self._client is None:
             time.sleep(seconds)
             return Taken()
-        with self._diagnosis.translated("consume"):
-            messages = self._client.consume(most, seconds)
+        messages = self._consumed(most, seconds)
         taken = Taken()
         # Plain tuples: building and hashing a value object for every record costs more than judging it.
         places: defaultdict[tuple[str, int], list[Message]] = defaultdict(list)
@@ -148,6 +149,17 @@ class Intake:
         taken.records |= {TopicPartition(*place): records for place, records in places.items()}
         return taken
 
+    def _consumed(self, most: int, seconds: float) -> list[Any]:
+        try:
+            return raised(lambda: self._consumer.consume(most, seconds))
+        except KafkaException as caught:
+            raise self._final(caught.args[0]) from None
+
+    def _final(self, error: KafkaError) -> MeshError:
+        # A static member that was replaced hears of it as a fatal error, and the client hides the code of that one.
+        fenced = error.name() == "FENCED_INSTANCE_ID" or (error.name() == "_FATAL" and "fenced" in error.str())
+        return Fenced(self._member) if fenced else self._diagnosis.translate(error, "consume")
+
     def _sort_error(self, message: Any, taken: Taken) -> None:
         error = message.error()
         name = error.name()
@@ -156,7 +168,7 @@ class Intake:
         elif name in _EXPIRED and message.topic() is not None:
             taken.expired.append(_partition(message))
         elif name in _FATAL or error.fatal() or self._diagnosis.refused is not None:
-            raise self._diagnosis.translate(error, "consume")
+            raise self._final(error)
         else:
             logger.warning("consume: %s (%s)", error.str(), name)
 
@@ -168,10 +180,15 @@ class Intake:
         return {_partition(place): place.offset if place.offset >= 0 else None for place in answers}
 
     def seek(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Read on from these offsets; what was fetched ahead is dropped."""
+        """Read on from these offsets; what was fetched ahead is dropped.
+
+        Partitions that the client has given up already, and has not yet said so, are passed over.
+        """
         with self._diagnosis.translated("seek"):
-            for partition, offset in positions.items():
-                self._consumer.seek(ClientTopicPartition(partition.topic, partition.partition, offset))
+            held = {_partition(place) for place in self._consumer.assignment()} if positions else set()
+            for partition in positions.keys() & held:
+                place = ClientTopicPartition(partition.topic, partition.partition, positions[partition])
+                self._consumer.seek(place)
 
     def pause(self, partitions: Partitions) -> None:
         """Stop reading these, keeping them."""
@@ -186,6 +203,21 @@ class Intake:
     def group_metadata(self) -> object:
         """What ties a transaction's offsets to this member's generation (KIP-447)."""
         return self._consumer.consumer_group_metadata()
+
+    def rivalled(self) -> bool:
+        """Whether another process has joined the group under this member's name; raises what Kafka's answers mean.
+
+        A name that this member's predecessor may have left behind, with other topics, does not count at first.
+        """
+        with Admin(self._diagnosis.connection) as admin:
+            members = admin.static_members(self._group)
+        mine = self._client.memberid() if self._client is not None else ""
+        settled = time.monotonic() > self._began + SESSION_MS / 1000
+        return any(
+            name.rpartition(".")[0] == self._member and (settled or name == self._name)
+            for name, member in members.items()
+            if member != mine
+        )
 
     def close(self) -> None:
         """Leave the group; partitions still held are revoked first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
@@ -16,7 +17,7 @@ from confluent_kafka import TopicPartition as ClientTopicPartition
 from mesh.errors import Fenced, IndefiniteOutcome, MeshError, RetriableError
 from mesh.kafka.connection import REQUEST_SECONDS, Connection
 from mesh.kafka.message import Run
-from mesh.kafka.translation import Diagnosis
+from mesh.kafka.translation import Diagnosis, raised
 from mesh.types import Headers, TopicPartition
 
 # Longer than any batch, yet short: until it runs out, subscribers see nothing after a gate that died for good.
@@ -94,9 +95,9 @@ class TransactionalProducer:
                     topic, value, key, partition, timestamp=timestamp, headers=headers, on_delivery=report
                 )
             except BufferError:
-                self._client.poll(_FULL_SECONDS)
+                self.poll(_FULL_SECONDS)
             except KafkaException as caught:
-                raise self._classified(caught.args[0], f"write to {topic}") from None
+                raise self._classified(caught.args[0], f"write to {topic}", topic) from None
             else:
                 return
 
@@ -113,20 +114,20 @@ class TransactionalProducer:
                 try:
                     produce(topic, value, key, partition, report, None, when, headers or None)
                 except BufferError:
-                    self._client.poll(_FULL_SECONDS)
+                    self.poll(_FULL_SECONDS)
                 except KafkaException as caught:
-                    raise self._classified(caught.args[0], f"write to {topic}") from None
+                    raise self._classified(caught.args[0], f"write to {topic}", topic) from None
                 else:
                     break
 
-    def poll(self) -> None:
+    def poll(self, seconds: float = 0) -> None:
         """Let delivery reports in."""
-        self._client.poll(0)
+        self._call("hear of deliveries", lambda: self._client.poll(seconds))
 
     def flush(self) -> None:
         """Wait until every record of the transaction has its final offset; raises AbortRequired when one cannot."""
         deadline = time.monotonic() + _OUTCOME_SECONDS
-        while self._client.flush(0.5):
+        while self._call("flush", lambda: self._client.flush(0.5)):
             if time.monotonic() > deadline:
                 raise AbortRequired("flush", "_TIMED_OUT", f"the broker did not acknowledge in {_OUTCOME_SECONDS:g} s")
 
@@ -170,11 +171,13 @@ class TransactionalProducer:
     def abandon(self) -> None:
         """Let go without settling: the successor's take-over, or the broker's time-out, aborts what is open."""
         self._client.purge()
-        self._client.poll(0)
+        # What it was fenced by is raised here once more.
+        with contextlib.suppress(MeshError):
+            self.poll()
 
     def _call(self, operation: str, call: Callable[[], T]) -> T:
         try:
-            return call()
+            return raised(call)
         except KafkaException as caught:
             raise self._classified(caught.args[0], operation) from None
 
@@ -183,7 +186,7 @@ class TransactionalProducer:
         deadline = time.monotonic() + _OUTCOME_SECONDS
         while True:
             try:
-                return call()
+                return raised(call)
             except KafkaException as caught:
                 error = caught.args[0]
                 if error.name() == "_TIMED_OUT" or (error.retriable() and time.monotonic() > deadline):
@@ -197,7 +200,7 @@ class TransactionalProducer:
             return self._diagnosis.translate(error, operation)
         return IndefiniteOutcome(f"{operation} as {self.transactional_id}", error.name(), error.str())
 
-    def _classified(self, error: KafkaError, operation: str) -> MeshError:
+    def _classified(self, error: KafkaError, operation: str, output: str | None = None) -> MeshError:
         if error.name() in ("_FENCED", "PRODUCER_FENCED"):
             return Fenced(self.transactional_id)
         if error.fatal():
@@ -206,6 +209,7 @@ class TransactionalProducer:
             return AbortRequired(operation, error.name(), error.str())
         if error.name() in ("_STATE", "_ERR__STATE"):
             return AbortRequired(operation, error.name(), error.str())
-        if error.name().endswith("AUTHORIZATION_FAILED"):
+        # A denied output is the matter of the inputs that write to it; anything else that is denied, of all of them.
+        if output is None and error.name().endswith("AUTHORIZATION_FAILED"):
             return self._diagnosis.translate(error, f"{operation} as {self.transactional_id}")
         return AbortRequired(operation, error.name(), error.str())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -16,6 +17,26 @@ _FENCED = {"_FENCED", "INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED", "FENCED_INSTA
 STALE = {"FENCED_LEADER_EPOCH", "UNKNOWN_LEADER_EPOCH", "NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"}
 """What is said while a partition's leader changes, or to a client that has not heard of it yet."""
 _MISSING = {"UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC", "_UNKNOWN_PARTITION"}
+
+
+T = TypeVar("T")
+
+
+def raised(call: Callable[[], T]) -> T:
+    """What ``call`` gives, or the error that it met first.
+
+    The client raises a fatal error, and whatever a callback raises, while it goes on calling back; Python then speaks
+    of a SystemError in the callback that came next.
+    """
+    try:
+        return call()
+    except SystemError as caught:
+        first: BaseException | None = caught
+        while isinstance(first, SystemError):
+            first = first.__cause__
+        if first is None:
+            raise
+        raise first from None
 
 
 class Diagnosis:
