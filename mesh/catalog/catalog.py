@@ -95,11 +95,17 @@ class Catalog:
         majors = [each for each in self._entries.values() if each.product == str(product)]
         return max(majors, key=lambda each: each.topics.major, default=None)
 
-    def write(self, entry: Entry) -> None:
-        """Record an applied contract, durably, before returning; raises NotAuthorised for all but the platform."""
+    def write(self, entry: Entry, producer: Producer | None = None) -> None:
+        """Record an applied contract, durably, before returning; raises NotAuthorised for all but the platform.
+
+        A ``producer`` that is there already saves connecting.
+        """
         key, value = entry.encode()
-        with Producer(self._connection) as producer:
+        if producer is not None:
             producer.write(entry.home, key=key, value=value)
+            return
+        with Producer(self._connection) as own:
+            own.write(entry.home, key=key, value=value)
 
     def _follow_new(self) -> None:
         known = set(self._tail.positions) if self._tail is not None else set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,6 +27,8 @@ from mesh.kafka.translation import Diagnosis
 
 # RFC 5802's floor; a higher count slows every login of every short command for secrets that are random anyway.
 _SCRAM_ITERATIONS = 4096
+
+_TICK_SECONDS = 0.02
 
 Operation = Literal["All", "Read", "Write", "Create", "Delete", "Alter", "Describe", "DescribeConfigs", "AlterConfigs"]
 Resource = Literal["Topic", "Group", "TransactionalId", "Cluster"]
@@ -114,9 +116,10 @@ class SecurityAdmin:
                 self._all(self.client.delete_acls(filters, request_timeout=REQUEST_SECONDS))
 
     def _result(self, future: Future[Any]) -> Any:
-        # The client reports a refused login only while it is polled, so poll until the answer is there.
+        # The client reports a refused login only while it is polled, so poll now and then until the answer is there.
         while not future.done():
-            self.client.poll(0.02)
+            wait([future], _TICK_SECONDS)
+            self.client.poll(0)
         return future.result()
 
     def _all(self, futures: Mapping[Any, Future[Any]]) -> None:

@@ -62,7 +62,7 @@ def apply(
             if not recorded and not _platform(change):
                 audit.record(producer, "apply", actor, at, plan.changes)
                 recorded = True
-            _take(change, site, at)
+            _take(change, site, at, producer)
             taken(change)
         audit.record(producer, "applied", actor, audit.iso(now()), plan.changes)
 
@@ -72,7 +72,7 @@ def _platform(change: Change) -> bool:
     return isinstance(change, CreateTopic) and change.topic.place is Place.PLATFORM
 
 
-def _take(change: Change, site: Site, at: str) -> None:
+def _take(change: Change, site: Site, at: str, producer: Producer) -> None:
     match change:
         case CreateTopic(topic=topic):
             site.admin.create_topic(topic.name, topic.partitions, topic.config)
@@ -91,7 +91,7 @@ def _take(change: Change, site: Site, at: str) -> None:
         case Revoke(acls=acls):
             site.admin.delete_acls(acls)
         case WriteEntry(entry=entry):
-            site.catalog.write(replace(entry, applied_at=at, applied_by=site.connection.principal))
+            site.catalog.write(replace(entry, applied_at=at, applied_by=site.connection.principal), producer)
         case DeleteTopic(topic=name):
             site.admin.delete_topic(name)
         case _:
