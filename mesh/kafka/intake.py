@@ -51,6 +51,9 @@ class Taken:
     def __bool__(self) -> bool:
         return bool(self.records or self.unreadable or self.expired)
 
+    def __len__(self) -> int:
+        return sum(map(len, self.records.values())) + len(self.unreadable)
+
 
 @dataclass(frozen=True, slots=True)
 class Membership:
@@ -70,6 +73,7 @@ class Intake:
         self._group, self._member, self._membership = group, member, membership
         self._began, self._name = time.monotonic(), ""
         self._client: Consumer | None = None
+        self._gone: set[TopicPartition] = set()
         self._settings = connection.config(
             group_id=group,
             enable_auto_commit=False,
@@ -127,17 +131,22 @@ class Intake:
         self.resume([tp for tp in partitions if tp in starts])
 
     def _on_revoke(self, _: Any, places: list[Any]) -> None:
+        self._gone |= {_partition(place) for place in places}
         self._membership.revoked([_partition(place) for place in places])
 
     def _on_lost(self, _: Any, places: list[Any]) -> None:
+        self._gone |= {_partition(place) for place in places}
         self._membership.lost([_partition(place) for place in places])
 
-    def take(self, most: int, seconds: float) -> Taken:
-        """Up to ``most`` records, waiting at most ``seconds``; raises what leaves no way to go on."""
+    def take(self, most: int, seconds: float, *, eager: bool = False) -> Taken:
+        """Up to ``most`` records, waiting at most ``seconds`` for them, if ``eager`` for the first of them only.
+
+        Raises what leaves no way to go on.
+        """
         if self._client is None:
             time.sleep(seconds)
             return Taken()
-        messages = self._consumed(most, seconds)
+        messages = self._first(most, seconds) if eager else self._consumed(most, seconds)
         taken = Taken()
         # Plain tuples: building and hashing a value object for every record costs more than judging it.
         places: defaultdict[tuple[str, int], list[Message]] = defaultdict(list)
@@ -148,6 +157,16 @@ class Intake:
                 self._sort_error(message, taken)
         taken.records |= {TopicPartition(*place): records for place, records in places.items()}
         return taken
+
+    def _first(self, most: int, seconds: float) -> list[Any]:
+        """What is there when the first record comes; the client's own call waits until there are as many as asked."""
+        first = self._consumed(1, seconds)
+        if not first:
+            return []
+        self._gone.clear()
+        rest = self._consumed(most - 1, 0)
+        # A partition that went meanwhile and came back begins at its committed offset: the record comes again.
+        return [each for each in first if each.error() is not None or _partition(each) not in self._gone] + rest
 
     def _consumed(self, most: int, seconds: float) -> list[Any]:
         try:

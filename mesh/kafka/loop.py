@@ -14,6 +14,7 @@ from mesh.kafka.connection import Connection
 from mesh.kafka.intake import Intake, Membership, Taken
 from mesh.kafka.isolation import Isolation
 from mesh.kafka.message import Message
+from mesh.kafka.pace import Pace
 from mesh.kafka.step import Step, Transaction
 from mesh.kafka.transaction import AbortRequired, ProducerLost, TransactionalProducer
 from mesh.types import TopicPartition
@@ -39,7 +40,8 @@ class LoopSettings:
     batch_records: int = 5_000
     poll_seconds: float = 0.02
     commit_records: int = 20_000
-    commit_seconds: float = 0.15
+    commit_seconds: float = 0.25
+    """Of a loop that is behind; see Pace for one that keeps up."""
 
 
 class TransactionalLoop:
@@ -57,7 +59,8 @@ class TransactionalLoop:
         self._transaction: Transaction | None = None
         self._attempt = 0
         self._takeovers = 0
-        self._commit_cost = 0.0
+        self._pace = Pace(settings.commit_records, settings.commit_seconds)
+        self._behind = False
         self._refreshed = float("-inf")
         self._inputs: frozenset[str] = frozenset()
         self._parked: dict[TopicPartition, float] = {}
@@ -95,9 +98,21 @@ class TransactionalLoop:
     def _turn(self) -> None:
         self._refresh()
         self._unpark()
-        taken = self._intake.take(self._settings.batch_records, self._settings.poll_seconds)
+        taken = self._take()
         self._guarded(lambda: self._work(taken))
         self._isolation.advance(self._positions, busy=bool(taken))
+
+    def _take(self) -> Taken:
+        """With nothing open the first record ends the wait; later ones are gathered, since a step costs by the call."""
+        most, wait = self._settings.batch_records, self._settings.poll_seconds
+        transaction = self._transaction
+        if transaction is None:
+            taken = self._intake.take(most, wait, eager=True)
+        else:
+            left = self._pace.left(self._clock(), transaction.started, behind=self._behind)
+            taken = self._intake.take(most, min(wait, max(0.0, left)))
+        self._behind = len(taken) >= most
+        return taken
 
     def _refresh(self) -> None:
         """Follow the step's inputs as they change."""
@@ -124,7 +139,7 @@ class TransactionalLoop:
             self._skip(partition, offset, reason)
         for partition in taken.expired:
             self._stop_at_loss(partition)
-        if self._due(idle=not taken):
+        if self._due():
             self._commit()
 
     def _process(self, partition: TopicPartition, records: Sequence[Message]) -> None:
@@ -180,16 +195,11 @@ class TransactionalLoop:
         held = partition in self._positions and partition not in self._parked
         return held and self._isolation.wants(partition.topic)
 
-    def _due(self, *, idle: bool) -> bool:
-        """By size, by time, and when nothing is coming; a dear commit (many partitions) makes the next one later."""
+    def _due(self) -> bool:
         transaction = self._transaction
         if transaction is None:
             return False
-        age = self._clock() - transaction.started
-        if idle:
-            return age >= self._commit_cost
-        pace = max(self._settings.commit_seconds, min(1.0, 2 * self._commit_cost))
-        return transaction.records >= self._settings.commit_records or age >= pace
+        return self._pace.due(self._clock(), transaction.started, transaction.records, behind=self._behind)
 
     def _commit(self) -> None:
         transaction = self._transaction
@@ -207,7 +217,7 @@ class TransactionalLoop:
         self._transaction = None
         self._positions |= transaction.positions
         self._attempt = self._takeovers = 0
-        self._commit_cost = self._clock() - began
+        self._pace.committed(began, self._clock())
         self._step.settled(transaction, committed=True)
         self._isolation.committed(transaction.topics)
 

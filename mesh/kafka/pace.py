@@ -1,0 +1,46 @@
+"""When an open transaction is to be committed: soon where commits are cheap, seldom where they are dear; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+# Of the time: a commit that takes 10 ms comes every 100 ms at most, one that takes 60 ms every 600 ms.
+_SHARE: Final = 0.1
+_LONGEST_SECONDS: Final = 1.0
+# One commit that met a busy broker says little about the next one.
+_WEIGHT: Final = 0.25
+
+
+@dataclass(slots=True)
+class Pace:
+    """Decides by what was measured; times are seconds of one clock that only grows.
+
+    A loop that is behind commits by size or after ``seconds``: its records have waited longer already. One that keeps
+    up commits as soon as commits take no more than a tenth of the time since the last one. So a lone record after a
+    quiet second is committed at once, and hundreds of partitions at a record a second each, where a commit touches
+    many and takes long, are committed about once a second.
+    """
+
+    records: int
+    seconds: float
+    cost: float = 0.0
+    """What a commit takes, smoothed."""
+    ended: float = field(default=float("-inf"))
+    """When the last one was done."""
+
+    def due(self, now: float, started: float, records: int, *, behind: bool) -> bool:
+        """Whether a transaction of so many records, open since ``started``, is to be committed now."""
+        return records >= self.records or self.left(now, started, behind=behind) <= 0
+
+    def left(self, now: float, started: float, *, behind: bool) -> float:
+        """How long it may wait for more records."""
+        if behind:
+            return started + self.seconds - now
+        return self.ended + min(_LONGEST_SECONDS, self.cost / _SHARE) - now
+
+    def committed(self, began: float, ended: float) -> None:
+        """A commit took this long."""
+        taken = ended - began
+        self.cost = taken if not self.cost else self.cost + _WEIGHT * (taken - self.cost)
+        self.ended = ended
