@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -26,7 +27,7 @@ def intervals(cost: Callable[[int], float], every: float, seconds: float = 20.0,
             commits.append(now)
             records = 0
     # What it has learnt, not how it began.
-    return [after - before for before, after in zip(commits[10:], commits[11:], strict=False)]
+    return [after - before for before, after in pairwise(commits[10:])]
 
 
 def test_a_slow_product_is_committed_record_by_record() -> None:
