@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 from mesh.cli.console import INTERRUPTED, Bars, note
 from mesh.contract import Contract
-from mesh.errors import ContractViolation, MeshError, NotFound
+from mesh.errors import ContractViolation, MeshError, NotFound, UsageError
 from mesh.producer import BadRow, count_lines, csv_rows, open_text
 
 _EVERY: Final = 5_000
@@ -72,22 +73,30 @@ class Feed:
         if isinstance(error, KeyboardInterrupt):
             raise SystemExit(INTERRUPTED) from None
 
-    def rows(self, contract: Contract) -> Iterator[FeedRow]:
+    def rows(self, contract: Contract, order: str | None = None) -> Iterator[FeedRow]:
         """The file's rows, typed by the contract; empty cells and ``NA`` are null.
 
-        Raises NotFound when the package is not installed, ContractViolation for a row that the schema cannot hold.
+        ``order`` names a column of times in ISO 8601, UTC: the rows are then given as they happened, not as they stand
+        in the file. Raises NotFound when the package is not installed, ContractViolation for a row that the schema
+        cannot hold, UsageError for a file that cannot be ordered.
         """
         path = _inside(self._package, self._file)
         stem = f"{self._package}/{path.name.removesuffix('.zip')}"
         total = self._total(path)
         self._product = str(contract.product)
         with open_text(path) as source:
-            for row in islice(csv_rows(source, contract), self._options.records):
+            most = self._options.records
+            lines: Iterable[str] = source
+            numbers: Sequence[int] = range(1, total + 1)
+            if order is not None:
+                lines, numbers = _ordered(islice(source, None if most is None else most + 1), order, path)
+            for row in islice(csv_rows(lines, contract), most):
+                number = numbers[row.number - 1]
                 if isinstance(row, BadRow):
-                    raise ContractViolation(f"{self._product} (row {row.number} of {stem})", [row.finding])
+                    raise ContractViolation(f"{self._product} (row {number} of {stem})", [row.finding])
                 if self._done % _EVERY == 0 and self._done:
                     self._tell(total)
-                yield FeedRow(row.record, f"{stem}#{row.number}")
+                yield FeedRow(row.record, f"{stem}#{number}")
                 self._done += 1
 
     def _total(self, path: Path) -> int:
@@ -101,6 +110,20 @@ class Feed:
             sys.stderr.flush()
         else:
             self._bars.show(self._product, self._done, total)
+
+
+def _ordered(lines: Iterable[str], column: str, path: Path) -> tuple[Iterator[str], Sequence[int]]:
+    """The lines by a column of theirs, the header first, and which row of the file each is; holds the text in memory."""
+    header, *texts = lines
+    names = next(csv.reader([header]))
+    if column not in names:
+        raise UsageError(f"{path} has no column {column} to be ordered by; it has {', '.join(names)}")
+    at = names.index(column)
+    times = [cells[at] for cells in csv.reader(texts) if len(cells) == len(names)]
+    if len(times) != len(texts):
+        raise UsageError(f"{path} cannot be ordered: it has rows that are not one line of {len(names)} cells")
+    order = sorted(range(len(texts)), key=times.__getitem__)
+    return chain([header], (texts[each] for each in order)), [each + 1 for each in order]
 
 
 def _parsed(description: str | None, arguments: list[str] | None) -> Namespace:

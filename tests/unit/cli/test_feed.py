@@ -22,6 +22,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (folder / "__init__.py").write_text("raise RuntimeError('nobody needs to import it')", "utf-8")
     rows = "".join(f"S{number},{number}\n" for number in range(12_001))
     (folder / "data" / "readings.csv").write_text("station,speed\n" + rows, "utf-8")
+    (folder / "data" / "mixed.csv").write_text("station,speed\nC,3\nA,1\nD,4\nB,2\n", "utf-8")
+    (folder / "data" / "broken.csv").write_text('station,speed\n"A\nA",1\nB,2\n', "utf-8")
     (folder / "data" / "spoilt.csv").write_text("station,speed\nA,1\nB,fast\n", "utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     return "feedpackage"
@@ -48,6 +50,25 @@ def test_so_many_records_and_no_more(package: str, contract: Contract, capsys: p
     with Feed("A test.", package, "data/readings.csv", ["--records", "3", "--progress", "json"]) as feed:
         assert len(list(feed.rows(contract))) == 3
     assert json.loads(capsys.readouterr().err) == {"product": "weather.observations", "done": 3, "total": 3}
+
+
+def test_rows_can_come_as_they_happened_and_keep_their_number(package: str, contract: Contract) -> None:
+    with Feed("A test.", package, "data/mixed.csv", ["--progress", "json"]) as feed:
+        rows = [(row.record["station"], row.origin.partition("#")[2]) for row in feed.rows(contract, order="station")]
+    assert rows == [("A", "2"), ("B", "4"), ("C", "1"), ("D", "3")]
+    with Feed("A test.", package, "data/mixed.csv", ["--progress", "json", "--records", "2"]) as feed:
+        few = [row.origin.partition("#")[2] for row in feed.rows(contract, order="station")]
+    assert few == ["2", "1"], "the first rows of the file, then in order"
+
+
+@pytest.mark.parametrize(("file", "column"), [("mixed.csv", "moment"), ("broken.csv", "station")])
+def test_what_cannot_be_ordered_is_told(
+    package: str, contract: Contract, capsys: pytest.CaptureFixture[str], file: str, column: str
+) -> None:
+    with pytest.raises(SystemExit) as ended, Feed("A test.", package, f"data/{file}", ["--progress", "json"]) as feed:
+        list(feed.rows(contract, order=column))
+    assert ended.value.code == 2
+    assert "order" in capsys.readouterr().err
 
 
 def test_without_a_terminal_a_finished_feed_is_one_line(
