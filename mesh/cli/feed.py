@@ -113,7 +113,7 @@ class Feed:
 
 
 def _ordered(lines: Iterable[str], column: str, path: Path) -> tuple[Iterator[str], Sequence[int]]:
-    """The lines by a column of theirs, the header first, and which row of the file each is; holds the text in memory."""
+    """The lines by a column of theirs, the header first, and the row of the file each is; holds the whole text."""
     header, *texts = lines
     names = next(csv.reader([header]))
     if column not in names:
