@@ -88,6 +88,27 @@ class Admin(SecurityAdmin):
         with self.diagnosis.translated("list topics"):
             return sorted(self.client.list_topics(timeout=REQUEST_SECONDS).topics)
 
+    def topic_ids(self, names: Iterable[str]) -> dict[str, UUID]:
+        """The ids of the named topics, as far as they exist and this principal may describe them."""
+        wanted = list(dict.fromkeys(names))
+        if not wanted:
+            return {}
+        with self.diagnosis.translated("look up topic ids"):
+            return self._renewing(_DEPARTED, lambda: self._ids(wanted))
+
+    def _ids(self, names: list[str]) -> dict[str, UUID]:
+        futures = self.client.describe_topics(TopicCollection(names), request_timeout=_TRY_SECONDS)
+        found = {name: self._permitted(future) for name, future in futures.items()}
+        return {name: _uuid(each.topic_id) for name, each in found.items() if each is not None}
+
+    def _permitted(self, future: Future[Any]) -> Any | None:
+        try:
+            return self._existing(future)
+        except KafkaException as caught:
+            if caught.args[0].name() == "TOPIC_AUTHORIZATION_FAILED":
+                return None
+            raise
+
     def topics(self, names: Iterable[str]) -> dict[str, TopicState]:
         """The state of the named topics; those that do not exist are left out."""
         wanted = list(dict.fromkeys(names))

@@ -18,7 +18,10 @@ class Presence(StrEnum):
     COMPACTED = "compacted"
     REPLACED = "its topic was re-created"
     FORBIDDEN = "not readable with these rights"
-    MARKER = "no record, a transaction marker or an aborted record"
+    MARKER = "no record, a transaction marker"
+    ABORTED = "no record, its transaction was aborted"
+    HOLE = "no record, a transaction marker or an aborted record"
+    """Nobody looked which of the two."""
     LOST = "lost"
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID
 
-from mesh.lineage.manifest import Manifest, Place
+from mesh.lineage.manifest import Manifest, Place, Span
+from mesh.lineage.offsets import OffsetSet
 
 Entry = tuple[int, Manifest]
 """A manifest with its offset in the lineage partition."""
@@ -66,6 +67,31 @@ class PartitionIndex:
             if hit is None:
                 return None
             epoch, end = hit[1].epoch, hit[0] + 1
+
+    def covering(self, place: Place, offsets: OffsetSet, topic_id: UUID) -> Iterator[tuple[Entry | None, OffsetSet]]:
+        """Every manifest that covers some of the offsets, with those it covers; None with those that none covers.
+
+        Offsets that lie close to each other cost one search together.
+        """
+        hit: Entry | None = None
+        while offsets:
+            wanted = offsets.runs[0][0]
+            hit = self._following(hit, place, wanted, topic_id) or self.find(place, wanted, topic_id)
+            span = hit[1].span(place) if hit is not None else self._uncovered(place, wanted, topic_id)
+            found = offsets & OffsetSet.between(span.base, span.end)
+            yield hit, found
+            offsets -= found
+
+    def _following(self, hit: Entry | None, place: Place, wanted: int, topic_id: UUID) -> Entry | None:
+        """A manifest soon after the last hit, where the next offset mostly is."""
+        nearby = self._from(hit[0] + 1, min(hit[0] + 1 + CHUNK, self._end)) if hit is not None else ()
+        return next((entry for entry in nearby if _covers(entry[1], place, wanted, topic_id)), None)
+
+    def _uncovered(self, place: Place, wanted: int, topic_id: UUID) -> Span:
+        """From an offset without a manifest to the first that may have one: whatever has expired is passed at once."""
+        oldest = self.first()
+        base = oldest[1].span(place).base if oldest is not None and oldest[1].topics.of(place) == topic_id else 0
+        return Span(wanted, max(1, base - wanted))
 
     def _floor(self, place: Place, wanted: _Key, end: int) -> Entry | None:
         """The last manifest before lineage offset ``end`` whose (epoch, base) is not greater than ``wanted``."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from typing import Protocol
 
-from mesh.errors import LineageBroken, MalformedBody, NotAuthorised, NotFound, UsageError
+from mesh.errors import LineageBroken, MalformedBody, NotAuthorised, UsageError
 from mesh.judge.frame import unframe
 from mesh.kafka.admin import TopicState
 from mesh.kafka.message import Message
-from mesh.lineage.absence import Question, unaccounted
+from mesh.lineage.absence import Question, Unaccounted, Vacancy, classify, unaccounted
 from mesh.lineage.evidence import Fate, ManifestFacts, Move, Presence, RecordFacts, Schema, Trace
+from mesh.lineage.inventory import ClusterView, Inventory
 from mesh.lineage.log import LineageLog, Reader
 from mesh.lineage.manifest import Disposition, Manifest, Place
 from mesh.lineage.origins import decode_origins
@@ -23,73 +22,34 @@ from mesh.types import Coordinate, Finding, ProductTopics, SchemaId, TopicPartit
 ORIGIN_HEADER = "mesh-origin"
 
 
-class ClusterView(Protocol):
-    """What is on the cluster; ``mesh.kafka.admin.Admin`` is one."""
-
-    def cluster_id(self) -> str:
-        """The cluster's own id."""
-
-    def topics(self, names: Iterable[str]) -> Mapping[str, TopicState]:
-        """The state of the named topics; those that do not exist are left out."""
-
-
-def trace(coordinate: Coordinate, reader: Reader, cluster: ClusterView) -> Trace:
+def trace(coordinate: Coordinate, reader: Reader, cluster: ClusterView, raw: Reader | None = None) -> Trace:
     """Follow a coordinate of a public, quarantine or ingress topic.
 
-    A topic id in the coordinate asks for that incarnation of the topic, else it is the present one. Raises UsageError
-    for another kind of topic, NotFound for an offset that no manifest covers (the hint says pending, expired or
-    marker), LineageBroken where manifests contradict each other or the topics.
+    A topic id in the coordinate asks for that incarnation of the topic, else it is the present one. ``raw`` reads
+    uncommitted records, which tells aborted ones from markers. Raises UsageError for another kind of topic, NotFound
+    for an offset that no manifest covers (the hint says pending, expired, marker or aborted), LineageBroken where
+    manifests contradict each other or the topics.
     """
-    family = ProductTopics.of_any(coordinate.topic)
-    topics = _Topics(family, cluster)
-    place = topics.place_of(coordinate.topic)
-    log = LineageLog(reader, topics.lineage(coordinate))
-    return _Walk(topics, reader, log, place).follow(coordinate)
+    return Walk(coordinate, reader, cluster, raw).follow()
 
 
-class _Topics:
-    """The topics of one product: what they are called, and what is there under those names now."""
-
-    def __init__(self, family: ProductTopics, cluster: ClusterView) -> None:
-        self.family = family
-        self.names = {Place.INGRESS: family.ingress, Place.PUBLIC: family.public, Place.QUARANTINE: family.quarantine}
-        self._states = cluster.topics([*self.names.values(), family.lineage])
-        self.cluster_id = cluster.cluster_id()
-
-    def place_of(self, name: str) -> Place:
-        for place, known in self.names.items():
-            if known == name:
-                return place
-        raise UsageError(f"{name} holds no records of the product; trace one of its {', '.join(Place)} topics")
-
-    def lineage(self, asked: Coordinate) -> TopicPartition:
-        state = self._states.get(self.family.lineage)
-        if state is None:
-            raise NotFound("topic", self.family.lineage, "is the product applied, and may you read its lineage?")
-        if asked.partition >= state.partitions:
-            raise NotFound("partition", f"{asked.topic}/{asked.partition}", f"the topic has {state.partitions}")
-        return TopicPartition(state.name, asked.partition)
-
-    def present(self, place: Place) -> TopicState | None:
-        return self._states.get(self.names[place])
-
-    def coordinate(self, place: Place, offset: int, manifest: Manifest) -> Coordinate:
-        topic_id = manifest.topics.of(place)
-        return Coordinate(self.names[place], manifest.partition, offset, topic_id, self.cluster_id)
-
-    def unchanged(self, place: Place, manifest: Manifest) -> TopicState | None:
-        """The topic, if it still is the one the manifest speaks of."""
-        state = self.present(place)
-        return state if state is not None and state.topic_id == manifest.topics.of(place) else None
-
-
-class _Walk:
+class Walk:
     """One trace of one record."""
 
-    def __init__(self, topics: _Topics, reader: Reader, log: LineageLog, place: Place) -> None:
-        self._topics, self._reader, self._log, self._place = topics, reader, log, place
+    def __init__(self, asked: Coordinate, reader: Reader, cluster: ClusterView, raw: Reader | None = None) -> None:
+        self.asked = asked
+        self._topics = Inventory(ProductTopics.of_any(asked.topic), cluster)
+        self._place = self._topics.place_of(asked.topic)
+        self._reader, self._raw = reader, raw
+        self._log = LineageLog(reader, self._topics.lineage(asked))
 
-    def follow(self, asked: Coordinate) -> Trace:
+    def gap(self) -> Unaccounted | None:
+        """Why no manifest covers what was asked; None where one does."""
+        return unaccounted(self._question(), self._log, self._reader, self._raw) if self._hit() is None else None
+
+    def follow(self) -> Trace:
+        """The trace; raises as ``trace`` does."""
+        asked = self.asked
         at, manifest = self._covering(asked)
         ingress = self._ingress_offset(manifest, asked.offset)
         message, facts = self._record(self._place, asked.offset, manifest)
@@ -139,16 +99,22 @@ class _Walk:
         return self._topics.unchanged(place, manifest) is None
 
     def _covering(self, asked: Coordinate) -> Entry:
-        if asked.cluster_id not in (None, self._topics.cluster_id):
-            raise UsageError(f"{asked} lies on cluster {asked.cluster_id}, this is {self._topics.cluster_id}")
-        state = self._topics.present(self._place)
-        present = state.topic_id if state is not None else None
-        question = Question(asked, self._place, asked.topic_id or present, present)
-        hit = self._log.index.find(self._place, asked.offset, question.topic_id)
+        hit = self._hit()
         if hit is None:
-            raise unaccounted(question, self._log, self._reader)
+            raise unaccounted(self._question(), self._log, self._reader, self._raw).error()
         self._check(asked, hit[1])
         return hit
+
+    def _hit(self) -> Entry | None:
+        asked = self.asked
+        if asked.cluster_id not in (None, self._topics.cluster_id):
+            raise UsageError(f"{asked} lies on cluster {asked.cluster_id}, this is {self._topics.cluster_id}")
+        return self._log.index.find(self._place, asked.offset, self._question().topic_id)
+
+    def _question(self) -> Question:
+        state = self._topics.present(self._place)
+        present = state.topic_id if state is not None else None
+        return Question(self.asked, self._place, self.asked.topic_id or present, present)
 
     def _check(self, asked: Coordinate, manifest: Manifest) -> None:
         if manifest.cluster_id != self._topics.cluster_id:
@@ -190,18 +156,22 @@ class _Walk:
         try:
             message = self._reader.fetch(where, offset)
             if message is None:
-                return None, RecordFacts(self._absence(where, offset, state, manifest))
+                return None, RecordFacts(self._absence(place, offset, state, manifest))
         except NotAuthorised:
             return None, RecordFacts(Presence.FORBIDDEN)
         return message, _facts(message)
 
-    def _absence(self, where: TopicPartition, offset: int, state: TopicState, manifest: Manifest) -> Presence:
-        begin, _ = self._reader.bounds(where)
-        if offset < begin:
-            return Presence.EXPIRED
-        if where.topic == self._topics.family.ingress and offset not in manifest.handled:
-            return Presence.MARKER
-        return Presence.COMPACTED if "compact" in state.config.get("cleanup.policy", "") else Presence.LOST
+    def _absence(self, place: Place, offset: int, state: TopicState, manifest: Manifest) -> Presence:
+        where = TopicPartition(state.name, manifest.partition)
+        claimed = place is not Place.INGRESS or offset in manifest.handled
+        compacts = "compact" in state.config.get("cleanup.policy", "")
+        key = self._ingress_key(offset, manifest) if compacts and place is Place.PUBLIC else None
+        return classify(Vacancy(where, offset, claimed, compacts, key), self._reader, self._raw)
+
+    def _ingress_key(self, public: int, manifest: Manifest) -> bytes | None:
+        """The key of a record that is gone, from the copy it was made from."""
+        message, _ = self._record(Place.INGRESS, manifest.public_to_ingress(public), manifest)
+        return message.key() if message is not None else None
 
     def _kept_origin(self, manifest: Manifest, ingress: int) -> bytes | None:
         """The origin in the manifest that read the record; a released record was read by an earlier one."""

@@ -178,8 +178,15 @@ def publish(kafka: Broker, topics: ProductTopics, numbers: range, *, commit: boo
 
 
 def follow(kafka: Broker, topic: str, offset: int, **ids: Any) -> Trace:
-    with Admin(kafka.admin) as admin, LogReader(kafka.admin) as reader:
-        return trace(Coordinate(topic, PARTITION, offset, **ids), reader, admin)
+    raw = LogReader(kafka.admin, committed=False)
+    with Admin(kafka.admin) as admin, LogReader(kafka.admin) as reader, raw:
+        return trace(Coordinate(topic, PARTITION, offset, **ids), reader, admin, raw)
+
+
+def kind_of(kafka: Broker, topics: ProductTopics, offset: int) -> str:
+    with pytest.raises(NotFound) as caught:
+        follow(kafka, topics.public, offset)
+    return caught.value.hint.partition(":")[0]
 
 
 def all_records(kafka: Broker, topic: str) -> list[Message]:
@@ -229,11 +236,13 @@ def test_every_record_leads_back_to_the_row_it_came_from(
 
 def test_holes_are_told_apart(kafka: Broker, topics: ProductTopics, settled: SmallGate) -> None:
     aborted = follow(kafka, topics.ingress, 23)
-    assert (aborted.fate.disposition, aborted.record.presence) == (Disposition.NOT_DELIVERED, Presence.MARKER)
+    assert (aborted.fate.disposition, aborted.record.presence) == (Disposition.NOT_DELIVERED, Presence.ABORTED)
+    marker = follow(kafka, topics.ingress, 20)
+    assert (marker.fate.disposition, marker.record.presence) == (Disposition.NOT_DELIVERED, Presence.MARKER)
     passed = {record.offset() for record in all_records(kafka, topics.public)}
     hole = next(offset for offset in range(max(passed)) if offset not in passed)
-    with pytest.raises(NotFound, match="marker:"):
-        follow(kafka, topics.public, hole)
+    kinds = {kind_of(kafka, topics, at) for at in range(hole, max(passed)) if at not in passed}
+    assert kinds == {"aborted", "marker"}
     with pytest.raises(NotFound, match="pending: nothing has been committed"):
         follow(kafka, topics.public, 1_000)
     beyond = publish(kafka, topics, range(50, 52)) - 2

@@ -106,7 +106,7 @@ class KeptLogs:
         return next(self.read(partition, offset, offset + 1), None)
 
     def trace(self, topic: str, offset: int, topic_id: UUID | None = None) -> Trace:
-        return trace(Coordinate(topic, 0, offset, topic_id), self, self)
+        return trace(Coordinate(topic, 0, offset, topic_id), self, self, self)
 
 
 def kept(done: Simulation) -> KeptLogs:
@@ -207,11 +207,15 @@ def test_lineage_outlives_the_records(done: Simulation) -> None:
 
 
 def test_a_missing_record_is_classified(done: Simulation) -> None:
-    logs, offset = kept(done), max(done.public)
-    del logs.records[T][offset]
-    assert logs.trace(T, offset).record.presence is Presence.LOST
+    logs, offset, last = kept(done), min(done.public), max(done.public)
+    for each in (offset, last):
+        del logs.records[T][each]
+        assert logs.trace(T, each).record.presence is Presence.LOST
     logs.states[T] = replace(logs.states[T], config={"cleanup.policy": "compact"})
     assert logs.trace(T, offset).record.presence is Presence.COMPACTED
+    assert logs.trace(T, last).record.presence is Presence.LOST, "no later record of its key took its place"
+    logs.expire(f"{T}.ingress", logs.ends[f"{T}.ingress"])
+    assert logs.trace(T, last).record.presence is Presence.COMPACTED, "its key is not known any more"
     logs.denied.add(T)
     assert logs.trace(T, offset).record.presence is Presence.FORBIDDEN
 
@@ -225,7 +229,10 @@ def test_beyond_the_end_is_pending(done: Simulation, suffix: str) -> None:
 
 def test_an_ingress_record_no_gate_has_read_is_pending(done: Simulation) -> None:
     logs = kept(done)
+    logs.add(f"{T}.ingress", done.chain.ingress_next, b"waits", None)
     logs.ends[f"{T}.ingress"] += 5
+    with pytest.raises(NotFound, match="marker: a transaction marker"):
+        logs.trace(f"{T}.ingress", done.chain.ingress_next + 1)
     with pytest.raises(NotFound, match="pending: no gate has settled it"):
         logs.trace(f"{T}.ingress", done.chain.ingress_next)
 
