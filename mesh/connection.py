@@ -12,13 +12,15 @@ from mesh.consumer import Reading, Subscription
 from mesh.consumer.record import Source
 from mesh.contract import Contract
 from mesh.errors import NotAuthorised, NotFound, UsageError
-from mesh.kafka import Admin, Connection, LogReader
-from mesh.lineage import Trace, trace
+from mesh.inquiry import Inquiry
+from mesh.kafka import Admin, Connection
+from mesh.lineage import Graph, Reach, Trace
+from mesh.lineage.ancestry import SHOWN
 from mesh.producer import Publisher
 from mesh.registry import RegistryClient
 from mesh.settings import Cluster, Settings
 from mesh.telemetry import telemetry_of
-from mesh.types import Coordinate, ProductName, ProductTopics, TopicPartition
+from mesh.types import Coordinate, ProductName, TopicPartition
 
 _PLATFORM: Final = "_mesh."
 
@@ -122,11 +124,17 @@ class Mesh:
 
         Only the product's domain and the platform may read its lineage.
         """
-        asked = Coordinate.parse(coordinate) if isinstance(coordinate, str) else coordinate
-        domain = ProductTopics.of_any(asked.topic).product.domain
-        connection = Connection.of(self.settings, self.principal, domain)
-        with Admin(connection) as admin, LogReader(connection) as reader:
-            return trace(asked, reader, admin)
+        with Inquiry(self.settings, self.principal) as inquiry:
+            return inquiry.trace(_coordinate(coordinate))
+
+    def ancestry(self, coordinate: str | Coordinate, depth: int | None = None, most: int | None = SHOWN) -> Graph:
+        """What a derived public record was made from, back to the source rows, across products and clusters.
+
+        ``depth`` hops, and ``most`` parents of each partition (None: all of them). Where lineage may not be read, or is
+        gone, a station says so and the walk goes on elsewhere. Raises for the record itself, as ``trace``.
+        """
+        with Inquiry(self.settings, self.principal) as inquiry:
+            return inquiry.ancestry(_coordinate(coordinate), Reach(depth, most))
 
     def _acting(self) -> str | None:
         configured = self.settings.principal
@@ -153,6 +161,10 @@ class Mesh:
         if len(clusters) > 1:
             raise UsageError("these products live on different clusters; subscribe to those of each cluster apart")
         return clusters.pop()
+
+
+def _coordinate(coordinate: str | Coordinate) -> Coordinate:
+    return Coordinate.parse(coordinate) if isinstance(coordinate, str) else coordinate
 
 
 def _named(product: str | ProductName) -> ProductName:

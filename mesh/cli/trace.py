@@ -8,33 +8,48 @@ from typing import Annotated
 
 import typer
 
-from mesh.cli.console import emit_json, emit_table, told
-from mesh.kafka.admin import Admin
-from mesh.kafka.connection import Connection
-from mesh.kafka.log import LogReader
-from mesh.lineage.evidence import Move, Presence, RecordFacts, Trace
-from mesh.lineage.trace import trace as follow
+from mesh.cli.ancestry import dot, tree
+from mesh.cli.console import emit, emit_json, emit_table, told
+from mesh.errors import UsageError
+from mesh.inquiry import Inquiry
+from mesh.lineage import Graph, Move, Presence, Reach, RecordFacts, Trace
+from mesh.lineage.ancestry import SHOWN
 from mesh.settings import Settings
-from mesh.types import Coordinate, ProductTopics
+from mesh.types import Coordinate
 
 Row = tuple[str, str]
 
 
 @told
 def trace(
-    coordinate: Annotated[str, typer.Argument(help="<topic>/<partition>/<offset>: public, quarantine or ingress.")],
+    record: Annotated[str, typer.Argument(help="<topic>/<partition>/<offset>: public, quarantine or ingress.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_dot: Annotated[bool, typer.Option("--dot", help="Print the ancestry as a graph for Graphviz.")] = False,
+    depth: Annotated[int | None, typer.Option(min=0, help="Hops to follow; else to the sources.")] = None,
+    most: Annotated[int, typer.Option("--parents", min=1, help="Parents to follow of each partition.")] = SHOWN,
+    everything: Annotated[bool, typer.Option("--all", help="Follow all parents.")] = False,
 ) -> None:
-    """Follow a record back to its ingress coordinate and the place its publisher took it from."""
-    asked = Coordinate.parse(coordinate)
-    domain = ProductTopics.of_any(asked.topic).product.domain
-    connection = Connection.of(Settings.load(), domain=domain)
-    with Admin(connection) as admin, LogReader(connection) as reader:
-        found = follow(asked, reader, admin)
+    """Follow a record back to its ingress coordinate, its origin and, if it is derived, to what it was made from."""
+    with Inquiry(Settings.load()) as inquiry:
+        found = inquiry.trace(Coordinate.parse(record))
+        behind = inquiry.behind(found, Reach(depth, None if everything else most))
     if as_json:
-        emit_json(found.as_json())
+        emit_json(found.as_json() | {"ancestry": behind.as_json() if behind is not None else None})
+    elif as_dot:
+        _draw(behind, record)
     else:
         emit_table(("fact", "value"), rows(found))
+        if behind is not None and behind.root.making is not None:
+            emit("")
+            for line in tree(behind):
+                emit(line)
+
+
+def _draw(behind: Graph | None, record: str) -> None:
+    if behind is None:
+        raise UsageError(f"{record} never came to be a public record; there is no graph to draw")
+    for line in dot(behind):
+        emit(line)
 
 
 def rows(found: Trace) -> Iterator[Row]:

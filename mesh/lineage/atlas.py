@@ -12,7 +12,7 @@ from mesh.lineage.inventory import ClusterView, Inventory
 from mesh.lineage.log import LineageLog, Reader
 from mesh.lineage.manifest import Place
 from mesh.lineage.reference import Reference
-from mesh.types import ProductTopics, TopicPartition
+from mesh.types import Coordinate, ProductTopics, TopicPartition
 
 _LINEAGE = ".lineage"
 
@@ -27,9 +27,23 @@ class Listing(ClusterView, Protocol):
         """The ids of those that exist and may be described."""
 
 
+class Site(Protocol):
+    """One cluster as lineage sees it."""
+
+    @property
+    def cluster(self) -> Listing: ...
+
+    @property
+    def reader(self) -> Reader: ...
+
+    @property
+    def raw(self) -> Reader | None:
+        """Reads what was aborted, too."""
+
+
 @dataclass(frozen=True, slots=True)
-class Site:
-    """One cluster as lineage sees it; ``raw`` reads what was aborted, too."""
+class OpenSite:
+    """A site whose connections are there already."""
 
     cluster: Listing
     reader: Reader
@@ -40,13 +54,23 @@ class Site:
 class Holding:
     """One product where it lies, under the topic id that led there."""
 
+    atlas: Atlas
     site: Site
-    inventory: Inventory
+    family: ProductTopics
     topic_id: UUID
 
     @property
-    def family(self) -> ProductTopics:
-        return self.inventory.family
+    def inventory(self) -> Inventory:
+        """Its topics; raises NotAuthorised."""
+        return self.atlas.inventory(self.site, self.family)
+
+    def log(self, partition: int) -> LineageLog:
+        """The manifests of one partition; raises NotFound, NotAuthorised."""
+        return self.atlas.log(self.site, self.family, partition)
+
+    def coordinate(self, partition: int, offset: int) -> Coordinate:
+        """Of a public record, for people."""
+        return Coordinate(self.family.public, partition, offset, self.topic_id, self.site.cluster.cluster_id())
 
 
 @dataclass
@@ -58,6 +82,7 @@ class Atlas:
 
     sites: Sequence[Site]
     home: Callable[[str], Site]
+    _found: dict[UUID, Holding] = field(default_factory=dict)
     _topics: dict[int, Mapping[UUID, ProductTopics]] = field(default_factory=dict)
     _inventories: dict[tuple[int, ProductTopics], Inventory] = field(default_factory=dict)
     _logs: dict[tuple[int, TopicPartition], LineageLog] = field(default_factory=dict)
@@ -65,7 +90,7 @@ class Atlas:
     @classmethod
     def of_one(cls, cluster: Listing, reader: Reader, raw: Reader | None = None) -> Atlas:
         """A mesh of a single cluster."""
-        site = Site(cluster, reader, raw)
+        site = OpenSite(cluster, reader, raw)
         return cls((site,), lambda _domain: site)
 
     def holding(self, family: ProductTopics) -> Holding:
@@ -75,20 +100,23 @@ class Atlas:
         state = inventory.present(Place.PUBLIC)
         if state is None:
             raise NotFound("topic", family.public, "is the product applied?")
-        return Holding(site, inventory, state.topic_id)
+        return self._found.setdefault(state.topic_id, Holding(self, site, family, state.topic_id))
 
     def locate(self, reference: Reference) -> Holding:
         """The product whose public topic holds, or once held, a record.
 
-        Raises NotFound for an id that no cluster knows, NotAuthorised where its lineage may not be read, and
-        BrokerUnreachable where a cluster that might know it does not answer.
+        Raises NotFound for an id that no cluster knows, and BrokerUnreachable where a cluster that might know it does
+        not answer.
         """
+        if reference.topic_id in self._found:
+            return self._found[reference.topic_id]
         silent: MeshError | None = None
         for find in (self._now, self._once):
             for site in self.sites:
                 try:
                     if (family := find(site, reference)) is not None:
-                        return Holding(site, self.inventory(site, family), reference.topic_id)
+                        holding = Holding(self, site, family, reference.topic_id)
+                        return self._found.setdefault(reference.topic_id, holding)
                 except BrokerUnreachable as error:
                     silent = error
         if silent is not None:
@@ -100,7 +128,7 @@ class Atlas:
 
     def _public(self, site: Site) -> Mapping[UUID, ProductTopics]:
         if id(site) not in self._topics:
-            families = {each.public: each for each in _families(site.cluster.topic_names())}
+            families = {str(each.public): each for each in _families(site.cluster.topic_names())}
             found = site.cluster.topic_ids(families)
             self._topics[id(site)] = {topic_id: families[name] for name, topic_id in found.items()}
         return self._topics[id(site)]

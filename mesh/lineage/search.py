@@ -73,19 +73,23 @@ class PartitionIndex:
 
         Offsets that lie close to each other cost one search together.
         """
-        hit: Entry | None = None
+        ahead: Sequence[Entry] = ()
         while offsets:
             wanted = offsets.runs[0][0]
-            hit = self._following(hit, place, wanted, topic_id) or self.find(place, wanted, topic_id)
+            hit = _first(ahead, place, wanted, topic_id)
+            if hit is None and ahead:
+                ahead = self._after(ahead[-1][0])
+                hit = _first(ahead, place, wanted, topic_id)
+            hit = hit or self.find(place, wanted, topic_id)
             span = hit[1].span(place) if hit is not None else self._uncovered(place, wanted, topic_id)
             found = offsets & OffsetSet.between(span.base, span.end)
             yield hit, found
             offsets -= found
+            if hit is not None and offsets and not ahead:
+                ahead = self._after(hit[0])
 
-    def _following(self, hit: Entry | None, place: Place, wanted: int, topic_id: UUID) -> Entry | None:
-        """A manifest soon after the last hit, where the next offset mostly is."""
-        nearby = self._from(hit[0] + 1, min(hit[0] + 1 + CHUNK, self._end)) if hit is not None else ()
-        return next((entry for entry in nearby if _covers(entry[1], place, wanted, topic_id)), None)
+    def _after(self, at: int) -> Sequence[Entry]:
+        return self._from(at + 1, min(at + 1 + CHUNK, self._end))
 
     def _uncovered(self, place: Place, wanted: int, topic_id: UUID) -> Span:
         """From an offset without a manifest to the first that may have one: whatever has expired is passed at once."""
@@ -138,6 +142,10 @@ def _key(manifest: Manifest, place: Place) -> _Key:
 
 def _covers(manifest: Manifest, place: Place, offset: int, topic_id: UUID | None) -> bool:
     return offset in manifest.span(place) and topic_id in (None, manifest.topics.of(place))
+
+
+def _first(entries: Sequence[Entry], place: Place, offset: int, topic_id: UUID) -> Entry | None:
+    return next((entry for entry in entries if _covers(entry[1], place, offset, topic_id)), None)
 
 
 def _guess(place: Place, wanted: _Key, low: Entry, high: Entry) -> int:

@@ -1,0 +1,124 @@
+"""How a derived record was made: its parents from wherever they are kept, the processor's build from its commits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mesh.errors import LineageBroken, MeshError, NotAuthorised, NotFound
+from mesh.lineage.atlas import Holding
+from mesh.lineage.descent import Deposit, Descent, Identity
+from mesh.lineage.descents_column import DescentsColumn, decode_descents
+from mesh.lineage.manifest import Manifest
+from mesh.lineage.parents import ParentSet
+from mesh.lineage.progress_log import ProgressLog, deposited
+from mesh.lineage.reference import Reference
+from mesh.lineage.search import Entry
+from mesh.lineage.station import Making
+from mesh.types import TopicPartition
+
+_LOOK_BACK = 512
+"""Manifests looked through for the output that a record continues: a processor mostly wrote it soon before."""
+
+
+def descents_of(manifest: Manifest) -> DescentsColumn | None:
+    """The descents of all records a manifest passed; None for a product of source. Raises LineageBroken."""
+    if not manifest.parents:
+        return None
+    column = decode_descents(manifest.parents)
+    if len(column.descents) != manifest.public.count:
+        where = f"{manifest.product} partition {manifest.partition}"
+        told = f"its manifest tells of {manifest.public.count} records and of the parents of {len(column.descents)}"
+        raise LineageBroken(where, told)
+    return column
+
+
+def parents_of(holding: Holding, descent: Descent) -> ParentSet | None:
+    """The parents of a record, fetched where they were too many for its header; None when they are no longer kept.
+
+    Raises NotFound, NotAuthorised, and LineageBroken for a set that is not the one the record speaks of.
+    """
+    deposit = descent.deposit
+    if deposit is None:
+        return descent.parents
+    found = deposited(holding.site.reader, _lying(holding, deposit), deposit.at.offset)
+    if found is not None and found.digest() != deposit.sha256:
+        raise LineageBroken(f"{_lying(holding, deposit)}/{deposit.at.offset}", "another parent set lies there")
+    return found
+
+
+def _lying(holding: Holding, deposit: Deposit) -> TopicPartition:
+    return TopicPartition(holding.family.parents, deposit.at.partition)
+
+
+@dataclass
+class Makers:
+    """Answers for many records; remembers the logs it reads."""
+
+    _logs: dict[TopicPartition, ProgressLog | None] = field(default_factory=dict)
+
+    def making(self, holding: Holding, entry: Entry, column: DescentsColumn, offset: int) -> Making:
+        """Of the record at one public offset, whose manifest and column these are."""
+        descent = column.descents[offset - entry[1].public.base]
+        made = Making(
+            processor=column.head.processor,
+            driving=descent.driving,
+            index=descent.index,
+            count=descent.count,
+            sha256=descent.sha256.hex(),
+            parents=None,
+            continuing=descent.previous is not None,
+        )
+        self._add_parents(made, holding, descent)
+        self._add_build(made, holding)
+        if descent.previous is not None:
+            made.continues = self._before(holding, entry, offset, descent.previous)
+        return made
+
+    def _add_parents(self, made: Making, holding: Holding, descent: Descent) -> None:
+        try:
+            made.parents = parents_of(holding, descent)
+            made.trouble = "" if made.parents is not None else "its parents are no longer kept, only their digest"
+        except MeshError as error:
+            made.trouble = str(error)
+
+    def _add_build(self, made: Making, holding: Holding) -> None:
+        log = self._log(holding, made.driving.partition)
+        told = log.covering(made.driving) if log is not None else None
+        if told is not None:
+            made.build, made.committed_at = told[1].build, told[1].created_at
+
+    def _log(self, holding: Holding, source: int) -> ProgressLog | None:
+        """The commits of the processor over one input partition, as far as they may be read."""
+        place = TopicPartition(holding.family.parents, source % holding.inventory.partitions)
+        if place not in self._logs:
+            try:
+                self._logs[place] = ProgressLog(holding.site.reader, place)
+            except (NotAuthorised, NotFound):
+                self._logs[place] = None
+        return self._logs[place]
+
+    def _before(self, holding: Holding, entry: Entry, offset: int, wanted: Identity) -> Reference | None:
+        """The nearest earlier output of the partition with this identity."""
+        log = holding.log(entry[1].partition)
+        found: Entry | None = entry
+        for _ in range(_LOOK_BACK):
+            if found is None:
+                return None
+            if (at := self._identified(holding, found[1], offset, wanted)) is not None:
+                return Reference(found[1].topics.public, found[1].partition, at)
+            found = log.index.before(found[0])
+        return None
+
+    def _identified(self, holding: Holding, manifest: Manifest, below: int, wanted: Identity) -> int | None:
+        column = descents_of(manifest)
+        for row, descent in reversed(list(enumerate(column.descents if column is not None else ()))):
+            offset = manifest.public.base + row
+            if column is not None and offset < below and _is(descent, column.head.processor, holding, wanted):
+                return offset
+        return None
+
+
+def _is(descent: Descent, processor: str, holding: Holding, wanted: Identity) -> bool:
+    if descent.slot is not None and descent.slot != wanted.slot:
+        return False
+    return descent.identity(processor, holding.family.public) == wanted

@@ -1,0 +1,260 @@
+"""Backward walks over lineages in memory: whole, with parts that expired, foreign or gone, and at any size."""
+
+from __future__ import annotations
+
+import json
+import random
+from itertools import count
+from uuid import UUID
+
+import pytest
+
+from mesh.errors import NotAuthorised, NotFound
+from mesh.lineage import (
+    Atlas,
+    Descent,
+    Graph,
+    OffsetSet,
+    OpenSite,
+    ParentSet,
+    Progress,
+    Reach,
+    Reference,
+    Standing,
+    Station,
+    ancestry,
+    output_slot,
+)
+from mesh.types import TopicPartition
+from tests.support.ledgers import Ledger, Logs
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    """Two sources and a product made of both."""
+    made = Ledger()
+    made.product("weather.observations")
+    made.product("operations.flights")
+    made.product("punctuality.delays", processor="punctuality.delays")
+    return made
+
+
+def walk(ledger: Ledger, at: Reference, reach: Reach | None = None) -> Graph:
+    return ancestry(at, Atlas.of_one(ledger.logs, ledger.logs), reach)
+
+
+def sources(station: Station) -> set[str]:
+    """The origins at the end of every way back."""
+    if station.making is None:
+        return {station.origin or ""}
+    return {origin for each in station.making.stations() for origin in sources(each)}
+
+
+def test_a_join_leads_to_the_rows_of_both_sides(ledger: Ledger) -> None:
+    flight = ledger.source("operations.flights", b"1", b"2")[1]
+    weather = ledger.source("weather.observations", b"7", b"8!", b"9")[1]
+    graph = walk(ledger, ledger.one("punctuality.delays", of=[flight, weather]))
+    assert sources(graph.root) == {"operations.flights.csv#2", "weather.observations.csv#9"}
+    assert graph.root.making is not None
+    assert (graph.root.making.processor, graph.root.making.count) == ("punctuality.delays", 2)
+    assert graph.root.making.driving == flight
+    assert graph.root.passage is not None
+    assert (graph.root.passage.basis.contract_version, graph.root.passage.gate) == ("1.0.0", "_mesh.gate.test.0")
+    assert {parent for _, parent in graph.edges} == {flight, weather}
+
+
+def test_the_processors_build_is_that_of_the_commit_over_the_driving_record(ledger: Ledger) -> None:
+    flights = ledger.source("operations.flights", *(b"%d" % n for n in range(400)))
+    for begin in range(0, 400, 2):
+        ledger.progress("punctuality.delays", progress(flights[begin], begin, begin + 2, f"build-{begin // 100}"))
+    for at, build in ((0, "build-0"), (150, "build-1"), (399, "build-3")):
+        made = walk(ledger, ledger.one("punctuality.delays", of=[flights[at]])).root.making
+        assert made is not None
+        assert made.build == build
+
+
+def progress(at: Reference, start: int, end: int, build: str) -> Progress:
+    return Progress(
+        processor="punctuality.delays",
+        build=build,
+        product="operations.flights",
+        topic_id=at.topic_id,
+        partition=at.partition,
+        start=start,
+        end=end,
+        delivered=OffsetSet.between(start, end),
+    )
+
+
+def test_records_that_expired_everywhere_are_traced_all_the_same(ledger: Ledger) -> None:
+    flight, weather = ledger.source("operations.flights", b"1")[0], ledger.source("weather.observations", b"7")[0]
+    made = ledger.one("punctuality.delays", of=[flight, weather])
+    before = walk(ledger, made).as_json()
+    for place in list(ledger.logs.records):
+        if not place.topic.endswith((".lineage", ".parents")):
+            ledger.logs.expire(place)
+    assert walk(ledger, made).as_json() == before
+
+
+def test_large_sets_are_counted_and_shown_in_part_and_looked_up_together(ledger: Ledger) -> None:
+    flights = [at for n in range(200) for at in ledger.source("operations.flights", b"%d" % n)]
+    scattered = flights[::3]
+    made = ledger.one("punctuality.delays", of=scattered)
+    graph = walk(ledger, made)
+    assert graph.root.making is not None
+    (branch,) = graph.root.making.branches
+    assert (len(branch.lot.offsets), len(branch.stations), branch.left) == (67, 8, 59)
+    before = ledger.logs.reads
+    whole = walk(ledger, made, Reach(most=None))
+    assert sources(whole.root) == {f"operations.flights.csv#{n}" for n in range(0, 200, 3)}
+    assert ledger.logs.reads - before < 30, "one search for each of them would be 67"
+
+
+def test_depth_is_counted_in_hops(ledger: Ledger) -> None:
+    ledger.product("punctuality.hourly", processor="punctuality.hourly")
+    flight = ledger.source("operations.flights", b"1")[0]
+    hourly = ledger.one("punctuality.hourly", of=[ledger.one("punctuality.delays", of=[flight])])
+    assert [len(walk(ledger, hourly, Reach(depth=depth)).stations) for depth in (0, 1, 2, None)] == [1, 2, 3, 3]
+
+
+def test_where_lineage_may_not_be_read_the_walk_goes_on_elsewhere(ledger: Ledger) -> None:
+    flight, weather = ledger.source("operations.flights", b"1")[0], ledger.source("weather.observations", b"7")[0]
+    made = ledger.one("punctuality.delays", of=[flight, weather])
+    ledger.logs.denied.add("weather.observations.v1.lineage")
+    graph = walk(ledger, made)
+    closed = graph.stations[weather]
+    assert (closed.standing, str(closed.at)) == (Standing.FORBIDDEN, "weather.observations.v1/0/0")
+    assert graph.stations[flight].origin == "operations.flights.csv#1"
+    ledger.logs.denied.add("punctuality.delays.v1.lineage")
+    with pytest.raises(NotAuthorised):
+        walk(ledger, made)
+
+
+def test_a_recreated_parent_topic_does_not_lend_its_new_records(ledger: Ledger) -> None:
+    flight = ledger.source("operations.flights", b"1")[0]
+    made = ledger.one("punctuality.delays", of=[flight])
+    flights = ledger.products["operations.flights"]
+    anew = UUID(int=999)
+    ledger.logs.create(flights.topics.public, anew, 1)
+    ledger.logs.records[TopicPartition(flights.topics.public, 0)] = {}
+    ledger.logs.ends[TopicPartition(flights.topics.public, 0)] = 0
+    flights.ids = type(flights.ids)(flights.ids.ingress, anew, flights.ids.quarantine)
+    flights.chains[0] = flights.chains[0].new_epoch(flights.ids, flights.read[0])
+    assert ledger.source("operations.flights", b"2") == [Reference(anew, 0, 0)]
+    station = walk(ledger, made).stations[flight]
+    assert (station.origin, station.at.topic_id) == ("operations.flights.csv#1", flight.topic_id)
+    ledger.logs.expire(TopicPartition(flights.topics.lineage, 0), 2)
+    assert walk(ledger, made).stations[flight].standing is Standing.MISSING
+
+
+def test_unknown_ids_and_coordinates_are_said_and_do_not_stop(ledger: Ledger) -> None:
+    flight = ledger.source("operations.flights", b"1")[0]
+    nowhere, beyond = Reference(UUID(int=777), 0, 3), Reference(flight.topic_id, 0, 50)
+    graph = walk(ledger, ledger.one("punctuality.delays", of=[flight, nowhere, beyond]))
+    assert [graph.stations[each].standing for each in (flight, nowhere, beyond)] == [
+        Standing.FOLLOWED,
+        Standing.MISSING,
+        Standing.MISSING,
+    ]
+    with pytest.raises(NotFound):
+        walk(ledger, beyond)
+
+
+def test_sets_too_large_for_a_header_come_from_the_topic_of_parents(ledger: Ledger) -> None:
+    flights = ledger.source("operations.flights", *(b"%d" % n for n in range(3000)))
+    chosen = random.Random(4).sample(flights, 900)
+    made = ledger.one("punctuality.delays", of=chosen)
+    graph = walk(ledger, made, Reach(most=None))
+    assert set(graph.stations) - {made} == set(chosen)
+    ledger.logs.expire(TopicPartition("punctuality.delays.v1.parents", 0))
+    gone = walk(ledger, made).root.making
+    assert gone is not None
+    assert (gone.count, gone.parents, gone.trouble) == (900, None, "its parents are no longer kept, only their digest")
+
+
+def test_another_set_in_the_place_of_a_deposit_is_not_believed(ledger: Ledger) -> None:
+    flights = ledger.source("operations.flights", *(b"%d" % n for n in range(3000)))
+    made = ledger.one("punctuality.delays", of=random.Random(4).sample(flights, 900))
+    log = ledger.logs.records[TopicPartition("punctuality.delays.v1.parents", 0)]
+    ledger.derive(
+        "punctuality.delays", Descent(flights[0], parents=ParentSet.of(random.Random(5).sample(flights, 900)))
+    )
+    log[0] = log[max(log)]
+    forged = walk(ledger, made).root.making
+    assert forged is not None
+    assert "another parent set lies there" in forged.trouble
+
+
+def test_a_running_aggregate_is_walked_through_all_its_updates(ledger: Ledger) -> None:
+    flights = ledger.source("operations.flights", *(b"%d" % n for n in range(50)))
+    topic = ledger.products["punctuality.delays"].topics.public
+    previous, made = None, None
+    for flight in flights:
+        slot = output_slot("punctuality.delays", topic, flight)
+        descent = Descent(flight, parents=ParentSet.of([flight]), slot=slot, previous=previous)
+        ledger.derive("punctuality.delays", descent)
+        assert len(descent.encode()) <= 120, "fifty hops do not grow a header"
+        previous, made = descent.identity("punctuality.delays", topic), ledger.gate("punctuality.delays")[0]
+    assert made is not None
+    graph = walk(ledger, made)
+    assert sum(station.making is not None for station in graph.stations.values()) == 50
+    assert {station.origin for station in graph.stations.values() if station.making is None} == {
+        f"operations.flights.csv#{n}" for n in range(50)
+    }
+
+
+def test_other_clusters_are_asked_for_ids_this_one_does_not_know(ledger: Ledger) -> None:
+    far = Ledger(Logs("far"), count(100))
+    far.product("fleet.aircraft")
+    plane = far.source("fleet.aircraft", b"N1")[0]
+    flight = ledger.source("operations.flights", b"1")[0]
+    made = ledger.one("punctuality.delays", of=[flight, plane])
+    sites = OpenSite(ledger.logs, ledger.logs), OpenSite(far.logs, far.logs)
+    graph = ancestry(made, Atlas(sites, lambda _domain: sites[0]))
+    station = graph.stations[plane]
+    assert (station.at.cluster_id, station.origin) == ("far", "fleet.aircraft.csv#N1")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_walks_over_generated_graphs_find_exactly_the_parents_that_were_named(seed: int) -> None:
+    ledger, dice = Ledger(), random.Random(seed)
+    truth = grown(ledger, dice)
+    for record in dice.sample(sorted(truth), min(20, len(truth))):
+        graph = walk(ledger, record, Reach(most=None))
+        assert set(graph.edges) == {(child, parent) for child in reached(truth, record) for parent in truth[child]}
+
+
+def grown(ledger: Ledger, dice: random.Random) -> dict[Reference, frozenset[Reference]]:
+    """Two sources and up to six layers of products over them; gives the parents of every record."""
+    truth: dict[Reference, frozenset[Reference]] = {}
+    for source in ("a.one", "a.two"):
+        ledger.product(source, partitions=2)
+        for partition in (0, 1):
+            for _ in range(3):
+                values = [b"%d" % dice.randrange(99) + dice.choice([b"", b"!"]) for _ in range(dice.randrange(1, 9))]
+                truth |= dict.fromkeys(ledger.source(source, *values, partition=partition), frozenset[Reference]())
+    for layer in range(dice.randrange(1, 6)):
+        name, below = f"b.layer-{layer}", sorted(truth)
+        ledger.product(name, partitions=2, processor=name)
+        for _ in range(dice.randrange(1, 12)):
+            chosen = dice.sample(below, min(len(below), dice.choice([1, 1, 2, 5, 30])))
+            truth[ledger.one(name, of=chosen, partition=dice.randrange(2))] = frozenset(chosen)
+    return truth
+
+
+def reached(truth: dict[Reference, frozenset[Reference]], record: Reference) -> set[Reference]:
+    found, left = {record}, [record]
+    while left:
+        for parent in truth[left.pop()] - found:
+            found.add(parent)
+            left.append(parent)
+    return found
+
+
+def test_a_record_met_twice_is_told_once(ledger: Ledger) -> None:
+    ledger.product("punctuality.hourly", processor="punctuality.hourly")
+    flight = ledger.source("operations.flights", b"1")[0]
+    pair = [ledger.one("punctuality.delays", of=[flight]) for _ in range(2)]
+    text = json.dumps(walk(ledger, ledger.one("punctuality.hourly", of=pair)).as_json())
+    assert text.count('"again": true') == 1
+    assert text.count("operations.flights.csv#1") == 1
