@@ -22,6 +22,7 @@ _COMMANDS = {
     "trace": "mesh.cli.trace:trace",
     "contract": "mesh.cli.contract:app",
     "gate": "mesh.cli.gate:app",
+    "lineage": "mesh.cli.lineage:app",
     "platform": "mesh.cli.furnish:app",
     "quarantine": "mesh.cli.quarantine:app",
     "registry": "mesh.cli.registry:app",

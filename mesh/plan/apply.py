@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mesh.access import secret_for
+from mesh.catalog import Entry
 from mesh.errors import DeadlineExceeded, IncompatibleChange
 from mesh.kafka import Producer
 from mesh.plan import audit
@@ -62,7 +63,10 @@ def apply(
             if not recorded and not _platform(change):
                 audit.record(producer, "apply", actor, at, plan.changes)
                 recorded = True
-            _take(change, site, at, producer)
+            if isinstance(change, WriteEntry):
+                _enter(replace(change.entry, applied_at=at, applied_by=actor), site, producer)
+            else:
+                _take(change, site)
             taken(change)
         audit.record(producer, "applied", actor, audit.iso(now()), plan.changes)
 
@@ -72,7 +76,13 @@ def _platform(change: Change) -> bool:
     return isinstance(change, CreateTopic) and change.topic.place is Place.PLATFORM
 
 
-def _take(change: Change, site: Site, at: str, producer: Producer) -> None:
+def _enter(entry: Entry, site: Site, producer: Producer) -> None:
+    """The audit log first: what it does not hold, nobody will ever know to have been in force."""
+    audit.declare(producer, entry)
+    site.catalog.write(entry, producer)
+
+
+def _take(change: Change, site: Site) -> None:
     match change:
         case CreateTopic(topic=topic):
             site.admin.create_topic(topic.name, topic.partitions, topic.config)
@@ -90,8 +100,6 @@ def _take(change: Change, site: Site, at: str, producer: Producer) -> None:
             site.admin.create_acls(acls)
         case Revoke(acls=acls):
             site.admin.delete_acls(acls)
-        case WriteEntry(entry=entry):
-            site.catalog.write(replace(entry, applied_at=at, applied_by=site.connection.principal), producer)
         case DeleteTopic(topic=name):
             site.admin.delete_topic(name)
         case _:

@@ -36,6 +36,7 @@ WALKS = {
     "policy",
     "quarantine",
     "operations",
+    "lineage-graph",
 }
 MAKEFILES = (ROOT / "Makefile", ROOT / "deploy" / "containers.mk")
 PLACES = r"(mesh|contracts|producers|consumers|lineage|deploy|tests|benchmarks|docs|\.ci)/[\w./{},*-]*"

@@ -1,0 +1,149 @@
+"""The graph on a real broker: a topology that changes twice, asked for at three instants, and its columns."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from mesh.cli.lineage import app
+from mesh.contract import Contract
+from mesh.kafka import Admin, Producer
+from mesh.lineage import OffsetSet, Progress, encode_progress
+from tests.support.deriving import Derived
+from tests.support.mesh import RunningMesh
+from tests.support.writing import Framing
+
+pytestmark = pytest.mark.broker
+
+
+@dataclass
+class Pipeline:
+    """Two products of source, and one made from them by a processor that only tells what it read."""
+
+    mesh: RunningMesh
+    domain: str
+    instants: list[str]
+
+    def product(self, name: str, version: str = "1.0.0", *made_from: str, **more: Any) -> Contract:
+        """Apply a product of the domain."""
+        inputs = [f"{self.domain}.{each}" for each in made_from]
+        lineage = [{"from": f"{each}.speed", "subtype": "IDENTITY"} for each in inputs]
+        draft = Derived(f"{self.domain}.{name}", inputs, version, speed=lineage, readers=[self.domain], **more)
+        contract = draft.contract()
+        self.mesh.apply(contract)
+        return contract
+
+    def publish(self, contract: Contract, count: int) -> None:
+        framing = Framing(self.mesh, contract)
+        with Producer(self.mesh.admin) as producer:
+            for key, value, _ in framing.many(1, count + 1):
+                producer.produce(contract.topics.ingress, key=key, value=value, partition=0)
+            producer.flush()
+        self.mesh.await_gated(contract)
+
+    def read(self, contract: Contract, source: Contract, start: int, end: int) -> None:
+        """Tell of one commit, as a processor does."""
+        with Admin(self.mesh.admin) as admin:
+            topic_id = admin.topics([source.topics.public])[source.topics.public].topic_id
+        told = Progress(
+            processor=str(contract.product),
+            build="bare-1",
+            product=str(source.product),
+            topic_id=topic_id,
+            partition=0,
+            start=start,
+            end=end,
+            delivered=OffsetSet.between(start, end),
+            outputs=end - start,
+            created_at=int(time.time() * 1000),
+        )
+        with Producer(self.mesh.connection(self.domain)) as producer:
+            producer.write(contract.topics.parents, key=b"progress", value=encode_progress(told))
+
+    def mark(self) -> None:
+        """Remember this instant."""
+        time.sleep(0.01)
+        self.instants.append(datetime.now(UTC).isoformat(timespec="milliseconds"))
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def pipeline(mesh: RunningMesh) -> Iterator[Pipeline]:
+    line = Pipeline(mesh, "g" + secrets.token_hex(4), [])
+    a, b = line.product("a", owner="team a"), line.product("b")
+    c = line.product("c", "1.0.0", "a")
+    line.publish(a, 9)
+    line.read(c, a, 0, 9)
+    line.mark()
+    c = line.product("c", "1.1.0", "a", "b")
+    line.read(c, b, 0, 4)
+    line.mark()
+    line.product("c", "1.2.0", "b")
+    line.mark()
+    yield line
+
+
+def asked(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Any:
+    monkeypatch.setenv("MESH_CONFIG", str(pipeline.mesh.folder.config))
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout) if "--json" in arguments else result.stdout
+
+
+def test_the_graph_is_as_it_was_at_each_of_three_instants(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    domain, told = pipeline.domain, []
+    for instant in pipeline.instants:
+        found = asked(pipeline, monkeypatch, "graph", f"{domain}.c", "--as-of", instant, "--json")
+        told.append([(hop["from"], hop["to_version"], hop["known"]) for hop in found["hops"]])
+    assert told == [
+        [(f"{domain}.a.v1", "1.0.0", "declared, observed")],
+        [(f"{domain}.a.v1", "1.1.0", "declared, observed"), (f"{domain}.b.v1", "1.1.0", "declared, observed")],
+        [(f"{domain}.b.v1", "1.2.0", "declared, observed")],
+    ]
+    now = asked(pipeline, monkeypatch, "graph", f"{domain}.c", "--json")
+    assert [(hop["from"], hop["to_version"]) for hop in now["hops"]] == [(f"{domain}.b.v1", "1.2.0")]
+
+
+def test_products_have_owner_version_and_rate(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    domain = pipeline.domain
+    found = asked(pipeline, monkeypatch, "graph", f"{domain}.a", "--as-of", pipeline.instants[0], "--json")
+    (source,) = (each for each in found["products"] if each["product"] == f"{domain}.a")
+    assert (source["owner"], source["version"], source["judged_by"]) == ("team a", "1.0.0", "1.0.0")
+    assert (source["records_per_second"], source["refused_per_second"]) == (pytest.approx(9 / 60, abs=0.001), 0)
+    table = asked(pipeline, monkeypatch, "graph", f"{domain}.a", "--as-of", pipeline.instants[0])
+    assert f"{domain}.a.v1\t1.0.0\t{domain}.c\t{domain}.c.v1\t1.0.0\t0.1\tdeclared, observed" in table
+
+
+def test_a_domain_sees_the_present_graph_and_the_past_is_the_platforms(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain = pipeline.domain
+    found = asked(pipeline, monkeypatch, "graph", f"{domain}.c", "--as", domain, "--json")
+    assert [(hop["from"], hop["known"]) for hop in found["hops"]] == [(f"{domain}.b.v1", "declared, observed")]
+    result = CliRunner().invoke(app, ["graph", "--as", domain, "--as-of", pipeline.instants[0]])
+    assert result.exit_code == 5, result.output
+
+
+def test_columns_lead_to_the_sources_as_they_did_then(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    domain, told = pipeline.domain, []
+    for instant in pipeline.instants:
+        arguments = ("columns", f"{domain}.c.speed", "--as-of", instant, "--json")
+        found = asked(pipeline, monkeypatch, *arguments)
+        told.append([each["from"]["product"] for each in found])
+    assert told == [[f"{domain}.a"], [f"{domain}.a", f"{domain}.b"], [f"{domain}.b"]]
+    table = asked(pipeline, monkeypatch, "columns", f"{domain}.c.speed")
+    assert f"1\t{domain}.c.speed\t{domain}.b.speed\tDIRECT IDENTITY\tno\t{domain}.c\t-" in table
+
+
+def test_pictures_for_other_tools(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = asked(pipeline, monkeypatch, "export", "--product", f"{pipeline.domain}.c", "--format", "mermaid")
+    assert picture.startswith("flowchart LR\n")
+    assert f'(["{pipeline.domain}.c"])' in picture
