@@ -11,8 +11,8 @@ from mesh.kafka.message import Message
 from mesh.lineage.encoding import decode_manifest
 from mesh.lineage.graph.facts import Activity, Consumption, activity_of, consumption_of
 from mesh.lineage.graph.topology import SPAN_MS
+from mesh.lineage.inventory import ClusterView
 from mesh.lineage.progress import Progress, decode_parents_record
-from mesh.lineage.trace import ClusterView
 from mesh.types import ProductTopics, Topic, TopicPartition
 
 _BEFORE = 16
