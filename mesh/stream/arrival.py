@@ -1,0 +1,133 @@
+"""What goes into a task and what comes out: records as they arrive, outputs with where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel
+
+from mesh.consumer.record import Record
+from mesh.errors import UsageError
+from mesh.lineage import Descent, Reference
+from mesh.stream.times import epoch_ms
+from mesh.types import Coordinate, TopicPartition
+
+Value = Mapping[str, Any] | BaseModel
+
+
+@dataclass(slots=True)
+class Arrival:
+    """An input record as a task takes it. Not frozen, for speed; nobody changes it.
+
+    ``offset`` is its place in the log that the task reads: the input's own partition, or a repartitioned one.
+    ``reference`` is where the public record lies, which is what parents name. ``key`` and ``value`` are its bytes.
+    """
+
+    record: Record
+    offset: int
+    reference: Reference
+    time: int | None
+    key: bytes | None
+    value: bytes | None
+
+    @classmethod
+    def of(cls, record: Record, key: bytes | None, value: bytes | None, offset: int | None = None) -> Arrival:
+        """A record with its bytes; ``offset`` where the log is not the record's own partition."""
+        at, when = record.coordinate, record.event_time
+        return cls(
+            record,
+            at.offset if offset is None else offset,
+            reference_of(at),
+            None if when is None else epoch_ms(when),
+            key,
+            value,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Punctuation:
+    """An entry of a repartitioned log: a source has come to ``time`` (milliseconds), or is idle for now (None).
+
+    ``reference`` is the source's last record then; None where it has had none.
+    """
+
+    product: str
+    partition: int
+    time: int | None
+    offset: int
+    reference: Reference | None = None
+
+
+def reference_of(coordinate: Coordinate) -> Reference:
+    """A coordinate as a parent; raises UsageError where it does not say which topic it means."""
+    if coordinate.topic_id is None:
+        raise UsageError(f"{coordinate} has no topic id, so it cannot be named as a parent; take a record's own")
+    return Reference(coordinate.topic_id, coordinate.partition, coordinate.offset)
+
+
+@dataclass(slots=True)
+class Output:
+    """A record of the derived product, before it is encoded; its parents are still a set."""
+
+    value: Value
+    descent: Descent
+
+
+class Fate(StrEnum):
+    """What became of an input record. ``USED`` ones went into outputs or into state."""
+
+    USED = "used"
+    FILTERED = "filtered"
+    LATE = "late"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a task made of one record. ``routed`` is the key under which it goes to the repartitioned log."""
+
+    fate: Fate
+    outputs: Sequence[Output] = ()
+    routed: bytes | None = None
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a task's state has to write, in this order; a removal only once the input's offset is committed.
+
+    ``marks`` come after all of ``puts`` has been acknowledged: a record that is processed again finds the event time
+    as it was. In a transaction the order does not matter.
+    """
+
+    puts: list[tuple[bytes, bytes]] = field(default_factory=list)
+    marks: list[tuple[bytes, bytes]] = field(default_factory=list)
+    removals: list[bytes] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """Every change as (key, value); None removes."""
+        yield from self.puts
+        yield from self.marks
+        yield from ((key, None) for key in self.removals)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What identities are made of: the processor's name and the public topic it makes."""
+
+    processor: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The log a task reads: an input's partition, or one of the repartitioned log."""
+
+    product: str
+    partition: int
+    repartitioned: bool = False
+
+    def of(self, topic: str) -> TopicPartition:
+        """The same, as Kafka names it."""
+        return TopicPartition(topic, self.partition)

@@ -1,0 +1,93 @@
+"""Tasks without state: every record by itself, and keying records anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from mesh.errors import UsageError
+from mesh.lineage import Descent
+from mesh.stream.arrival import Arrival, Changes, Fate, Outcome, Output, Punctuation, Value
+from mesh.stream.calling import calling
+from mesh.stream.declared import Each, KeyOf
+from mesh.stream.step import Step, as_values
+from mesh.stream.tables import Tables
+from mesh.stream.values import encode_value
+
+
+class Stateless:
+    """The part of a task that has nothing to keep."""
+
+    def restore(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
+        """Nothing to take up."""
+
+    def changes(self) -> Changes:
+        """None."""
+        return Changes()
+
+    def committed(self) -> None:
+        """Nothing follows the commit."""
+
+    def rolled_back(self) -> None:
+        """Nothing to undo."""
+
+    def watermark(self) -> int | None:
+        """None."""
+        return None
+
+    def punctuate(self, punctuation: Punctuation) -> Outcome:
+        """Time changes nothing here."""
+        return Outcome(Fate.USED)
+
+    def finish(self) -> Outcome:
+        """Nothing is open."""
+        return Outcome(Fate.USED)
+
+
+class EachTask(Stateless):
+    """Outputs named by the record that drove them and their number."""
+
+    def __init__(self, declared: Each, tables: Tables) -> None:
+        self._function, self._tables = declared.function, tables
+
+    def apply(self, arrival: Arrival) -> Outcome:
+        """Call the function; all outputs are made before any is given, so that a waiting lookup leaves none behind."""
+        step = Step(arrival, self._tables)
+        with calling(self._function, arrival.record.coordinate):
+            outputs = list(driven(arrival, step, as_values(self._function(arrival.record, step))))
+        step.close()
+        return Outcome(Fate.USED if outputs else Fate.FILTERED, outputs)
+
+
+def driven(arrival: Arrival, step: Step, values: Iterable[Any]) -> Iterator[Output]:
+    """Outputs in order; the parents of each are what the step knew when it was made."""
+    for index, value in enumerate(values):
+        yield Output(checked(value), Descent(arrival.reference, index, step.parents()))
+
+
+def checked(value: Any) -> Value:
+    """A user's output, if it can be one; raises UsageError."""
+    if isinstance(value, (Mapping, BaseModel)):
+        return value
+    raise UsageError(f"an output is a mapping or a model of the derived product's fields, not {type(value).__name__}")
+
+
+class RouteTask(Stateless):
+    """Gives every record a new key, under which it goes to the repartitioned log; None filters."""
+
+    def __init__(self, key: KeyOf) -> None:
+        self._key = key
+
+    def apply(self, arrival: Arrival) -> Outcome:
+        """The key's bytes, the same for equal keys."""
+        key = key_bytes(self._key, arrival)
+        return Outcome(Fate.FILTERED) if key is None else Outcome(Fate.USED, routed=key)
+
+
+def key_bytes(key: KeyOf, arrival: Arrival) -> bytes | None:
+    """What a key function says of a record, as bytes; None leaves the record out."""
+    with calling(key, arrival.record.coordinate):
+        found = key(arrival.record)
+    return None if found is None else encode_value(found)

@@ -1,0 +1,101 @@
+"""A processor as its author writes it: functions, and the inputs they take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+from mesh.errors import UsageError
+from mesh.stream.declared import Aggregated, Each, Handler, Joined, KeyOf, Shape, TableDeclared, Windowed
+from mesh.types import ProductName
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_NONE: Final = timedelta()
+_PATIENCE: Final = timedelta(seconds=60)
+
+
+class Processor:
+    """A program that reads products and publishes a derived one. Its inputs are those of the contract's derivation.
+
+    Each input is given to one function, by ``each``, ``window``, ``aggregate`` or ``join``; the other inputs are
+    tables, for ``step.lookup``. Functions are pure: what they give depends on nothing but what they are given, and they
+    may be called again for the same record.
+    """
+
+    def __init__(self, product: str) -> None:
+        self.product = ProductName.parse(product)
+        self.handlers: list[Handler] = []
+        self.tables: dict[str, TableDeclared] = {}
+
+    def each(self, *products: str) -> Callable[[Function], Function]:
+        """Make outputs of every record: ``function(record, step)`` gives None, a record, or several.
+
+        None means that the record is filtered. The parents of an output are the record and all that the step looked up.
+        """
+        return self._taking(products, lambda function: Each(products, function))
+
+    def window(
+        self,
+        product: str,
+        *,
+        key: KeyOf,
+        size: timedelta | None = None,
+        hop: timedelta | None = None,
+        gap: timedelta | None = None,
+        lateness: timedelta = _NONE,
+        retention: timedelta | None = None,
+    ) -> Callable[[Function], Function]:
+        """Gather records by key and event time: ``function(key, window, records)`` gives a record or None.
+
+        Windows are tumbling with a ``size``, hopping with a ``hop`` too, sessions with a ``gap``. A window closes when
+        the event time of its partition has come ``lateness`` past its end; a record that is later still makes a
+        revision of it until ``retention`` (else the size or gap) has passed, and is dropped, and counted as late,
+        afterwards. The parents of an output are all records of its window.
+        """
+        shape = Shape.of(size, hop, gap, lateness, retention)
+        return self._taking((product,), lambda function: Windowed(product, key, shape, function))
+
+    def aggregate(self, *products: str, key: KeyOf, start: Callable[[], Any] = dict) -> Callable[[Function], Function]:
+        """Fold records into a state per key: ``function(state, record)`` gives the new state, and an output or None.
+
+        An output continues the key's last one: its parents are the records since then.
+        """
+        return self._taking(products, lambda function: Aggregated(products, key, start, function))
+
+    def join(self, *products: str, key: KeyOf, start: Callable[[], Any] = dict) -> Callable[[Function], Function]:
+        """Keep what a function needs per key: ``function(state, record, step)`` changes the state and gives outputs.
+
+        The mesh cannot see which records an output is made from: name them with ``step.derive``.
+        """
+        return self._taking(products, lambda function: Joined(products, key, start, function))
+
+    def table(
+        self,
+        product: str,
+        *,
+        key: KeyOf | None = None,
+        lateness: timedelta = _NONE,
+        patience: timedelta | None = _PATIENCE,
+    ) -> None:
+        """Say how an input is looked up, where its contract's key and its order are not enough.
+
+        ``lateness`` is how far its rows come out of event-time order, ``patience`` how long a record waits for a table
+        that has nothing more to give (None: for ever).
+        """
+        self.tables[product] = TableDeclared(product, key, lateness, patience)
+
+    def _taking(self, products: tuple[str, ...], handler: Callable[[Any], Handler]) -> Callable[[Function], Function]:
+        if not products:
+            raise UsageError(f"a function of {self.product} needs an input; name the product it takes")
+        for product in products:
+            ProductName.parse(product)
+            if any(product in known.products for known in self.handlers):
+                raise UsageError(f"{product} is given to two functions of {self.product}; give it to one")
+
+        def declared(function: Function) -> Function:
+            self.handlers.append(handler(function))
+            return function
+
+        return declared

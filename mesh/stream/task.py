@@ -1,0 +1,52 @@
+"""What every kind of task shares: taking records of one log in order, and following the commit with its state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
+
+from mesh.errors import PermanentError
+from mesh.stream.arrival import Arrival, Changes, Outcome, Punctuation
+
+
+class ProcessingFailed(PermanentError):
+    """A user's function raised; the processor stops before the record. The text never holds a value of it."""
+
+    def __init__(self, function: str, where: str, reason: str) -> None:
+        self.function, self.where, self.reason = function, where, reason
+        super().__init__(f"{function} failed on {where}: {reason}; mend it and start the processor again")
+
+
+@runtime_checkable
+class Task(Protocol):
+    """One function at work on one log (a partition of an input, or of the repartitioned log).
+
+    A driver gives it the records of the log in order, each once; writes the outputs, then what ``changes`` gives, then
+    commits the input's offset, and says so by ``committed``. Or it says ``rolled_back``, and gives again every record
+    since the last commit. A driver that cannot write all of that at once (at least once) may also give records again
+    after a crash: they are recognised by their offsets, and outputs made again have the same identity.
+    """
+
+    def restore(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take up the state: the latest value of every key of this task in the changelog."""
+
+    def apply(self, arrival: Arrival) -> Outcome:
+        """The next record; raises Waiting, and nothing has happened, or ProcessingFailed."""
+
+    def punctuate(self, punctuation: Punctuation) -> Outcome:
+        """The next entry of the log is no record, but says how far a source has come."""
+
+    def finish(self) -> Outcome:
+        """The log ends here for good: whatever waits for later records is done now."""
+
+    def changes(self) -> Changes:
+        """What the state has become since the last commit; asked once per commit, after the last record."""
+
+    def committed(self) -> None:
+        """Everything since the last commit is in Kafka."""
+
+    def rolled_back(self) -> None:
+        """Nothing since the last commit has happened."""
+
+    def watermark(self) -> int | None:
+        """How far event time has come here, in milliseconds; None where nothing depends on it."""

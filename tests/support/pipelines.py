@@ -1,0 +1,152 @@
+"""Generated pipelines and what must come out of them, worked out the slow and simple way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+from hypothesis import strategies as st
+
+from mesh.stream import Processor, Window
+
+EVENTS, RATES = "shop.events", "shop.rates"
+KEYS: Final = ("a", "b", "c")
+START: Final = datetime(2013, 1, 1, tzinfo=UTC)
+Kind = Literal["tumbling", "hopping", "session", "running", "pairs", "asof"]
+KINDS: Final[tuple[Kind, ...]] = ("tumbling", "hopping", "session", "running", "pairs", "asof")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A record to be: ``time`` in seconds after START; None has no event time. A falsy key is filtered."""
+
+    partition: int
+    key: str
+    time: int | None
+    amount: int
+
+    def value(self) -> dict[str, Any]:
+        """Its fields."""
+        at = None if self.time is None else START + timedelta(seconds=self.time)
+        return {"key": self.key, "amount": self.amount, "at": at}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A pipeline with its input: the log of every partition, and the rates that an as-of lookup finds, in seconds."""
+
+    kind: Kind
+    events: tuple[Event, ...]
+    rates: tuple[Event, ...] = ()
+    partitions: int = 2
+    size: int = 10
+    hop: int = 5
+    lateness: int = 0
+    retention: int = 10
+
+    def log(self, partition: int) -> list[Event]:
+        """The events of a partition in order; their position is their offset."""
+        return [event for event in self.events if event.partition == partition]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An output, told by what must be the same however often and wherever it is made."""
+
+    value: tuple[tuple[str, Any], ...]
+    parents: frozenset[tuple[str, int, int]]
+    driving: tuple[str, int, int]
+    previous: Made | None = field(default=None, compare=False)
+    chain: int = 0
+    """How many outputs it continues or supersedes, one after the other."""
+
+
+@st.composite
+def cases(draw: st.DrawFn, kinds: tuple[Kind, ...] = KINDS, longest: int = 30) -> Case:
+    """Pipelines with late, skewed, equal and missing times."""
+    events, clock = [], 0
+    for _ in range(draw(st.integers(0, longest))):
+        clock += draw(st.sampled_from([0, 1, 1, 2, 4, 9, 25]))
+        late = draw(st.sampled_from([0, 0, 0, 1, 3, 7, 12, 18, 40]))
+        time = draw(st.sampled_from([clock - late] * 12 + [None]))
+        key = draw(st.sampled_from([*KEYS, *KEYS, ""]))
+        events.append(Event(draw(st.integers(0, 1)), key, time, draw(st.integers(-5, 5))))
+    rates = [
+        Event(draw(st.integers(0, 1)), draw(st.sampled_from(KEYS)), draw(st.integers(-5, clock + 5)), number)
+        for number in range(draw(st.integers(0, 8)))
+    ]
+    size = draw(st.integers(1, 15))
+    return Case(
+        draw(st.sampled_from(kinds)),
+        tuple(events),
+        tuple(rates),
+        size=size,
+        hop=draw(st.integers(1, size)),
+        lateness=draw(st.sampled_from([0, 0, 3, 8])),
+        retention=draw(st.sampled_from([0, 5, 10, 30])),
+    )
+
+
+def processor_of(case: Case, product: str = "shop.totals", events: str = EVENTS, rates: str = RATES) -> Processor:
+    """The pipeline as a user writes it."""
+    made = Processor(product)
+    shape: dict[str, Any] = {"lateness": _seconds(case.lateness), "retention": _seconds(case.retention)}
+    if case.kind in ("tumbling", "hopping"):
+        hop = {"hop": _seconds(case.hop)} if case.kind == "hopping" else {}
+        made.window(events, key=_key, size=_seconds(case.size), **hop, **shape)(_total)
+    elif case.kind == "session":
+        made.window(events, key=_key, gap=_seconds(case.size), **shape)(_total)
+    elif case.kind == "running":
+        made.aggregate(events, key=_key, start=lambda: [0, 0])(_running)
+    elif case.kind == "pairs":
+        made.join(events, key=_key)(_pairs)
+    else:
+        made.table(rates, key=_key)
+        made.each(events)(_asof(rates))
+    return made
+
+
+def _seconds(count: int) -> timedelta:
+    return timedelta(seconds=count)
+
+
+def _key(record: Any) -> str | None:
+    return record.value["key"] or None
+
+
+def _total(key: str, window: Window, records: list[Any]) -> dict[str, Any]:
+    amounts = [record.value["amount"] for record in records]
+    return {"key": key, "at": window.start, "until": window.end, "total": sum(amounts), "count": len(amounts)}
+
+
+def _running(state: list[int], record: Any) -> tuple[list[int], dict[str, Any] | None]:
+    """Changes its state in place, as users do; odd amounts give no output."""
+    state[0] += record.value["amount"]
+    state[1] += 1
+    if record.value["amount"] % 2:
+        return state, None
+    return state, {"key": record.value["key"], "total": state[0], "count": state[1]}
+
+
+def _pairs(state: dict[str, Any], record: Any, step: Any) -> Iterator[dict[str, Any]]:
+    """Each record with the one before it of its key."""
+    if "last" in state:
+        step.derive(record, state["last"])
+        amounts = record.value["amount"], state["amount"]
+        yield {"key": record.value["key"], "total": sum(amounts), "count": 2}
+    state |= {"last": record.coordinate, "amount": record.value["amount"]}
+
+
+def _asof(rates: str) -> Any:
+    def priced(record: Any, step: Any) -> list[dict[str, Any]] | None:
+        """As many outputs as the amount, at the rate of the event's time."""
+        value = record.value
+        if value["at"] is None or not value["key"] or value["amount"] < 0:
+            return None
+        rate = step.lookup(rates, value["key"], asof=value["at"])
+        total = -1 if rate is None else rate.value["amount"]
+        return [{"key": value["key"], "total": total, "count": number} for number in range(value["amount"])]
+
+    return priced
