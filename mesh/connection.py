@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -16,6 +17,8 @@ from mesh.inquiry import Inquiry
 from mesh.kafka import Admin, Connection
 from mesh.lineage import Graph, Reach, Trace
 from mesh.lineage.ancestry import SHOWN
+from mesh.lineage.balance import Balance
+from mesh.lineage.reconcile import Window
 from mesh.producer import Publisher
 from mesh.registry import RegistryClient
 from mesh.settings import Cluster, Settings
@@ -135,6 +138,17 @@ class Mesh:
         """
         with Inquiry(self.settings, self.principal) as inquiry:
             return inquiry.ancestry(_coordinate(coordinate), Reach(depth, most))
+
+    def reconcile(
+        self, product: str | ProductName, since: datetime | None = None, until: datetime | None = None
+    ) -> Balance:
+        """Whether every partition of a product adds up (in = out + refused + parked + repeated + pending), and its bytes.
+
+        ``since`` and ``until`` choose transactions by when the gate committed them. Whatever is wrong is in the
+        balance, with partition and range. Raises NotFound, NotAuthorised, BrokerUnreachable.
+        """
+        with Inquiry(self.settings, self.principal) as inquiry:
+            return inquiry.reconcile(_named(product), Window.between(since, until))
 
     def _acting(self) -> str | None:
         configured = self.settings.principal

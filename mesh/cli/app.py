@@ -20,6 +20,7 @@ _COMMANDS = {
     "publish": "mesh.cli.publish:publish",
     "subscribe": "mesh.cli.subscribe:subscribe",
     "trace": "mesh.cli.trace:trace",
+    "reconcile": "mesh.cli.reconcile:reconcile",
     "contract": "mesh.cli.contract:app",
     "gate": "mesh.cli.gate:app",
     "lineage": "mesh.cli.lineage:app",

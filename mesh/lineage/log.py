@@ -71,6 +71,10 @@ class LineageLog:
             yield at, known[at]
             at = known[at].settled_before
 
+    def entries(self, start: int, end: int) -> list[Entry]:
+        """The manifests at these lineage offsets; raises LineageBroken for what is none."""
+        return self._manifests(start, end)
+
     def _manifests(self, start: int, end: int) -> list[Entry]:
         return [
             (message.offset(), self._manifest(message)) for message in self._reader.read(self._partition, start, end)

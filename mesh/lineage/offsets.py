@@ -55,6 +55,17 @@ class OffsetSet:
         return cls(tuple(joined))
 
     @classmethod
+    def union(cls, sets: Iterable[OffsetSet]) -> OffsetSet:
+        """All members of many sets, at the cost of one sorting."""
+        joined: list[Run] = []
+        for start, count in sorted(run for each in sets for run in each.runs):
+            if joined and start <= sum(joined[-1]):
+                joined[-1] = (joined[-1][0], max(start + count, sum(joined[-1])) - joined[-1][0])
+            else:
+                joined.append((start, count))
+        return cls(tuple(joined))
+
+    @classmethod
     def between(cls, start: int, end: int) -> OffsetSet:
         """Every offset of ``[start, end)``."""
         return cls(((start, end - start),)) if end > start else cls()
@@ -97,14 +108,7 @@ class OffsetSet:
         return self.runs[at][0] + index - self._below[at]
 
     def __or__(self, other: OffsetSet) -> OffsetSet:
-        joined: list[Run] = []
-        for start, count in sorted(self.runs + other.runs):
-            end = start + count
-            if joined and start <= sum(joined[-1]):
-                joined[-1] = (joined[-1][0], max(end, sum(joined[-1])) - joined[-1][0])
-            else:
-                joined.append((start, count))
-        return OffsetSet(tuple(joined))
+        return OffsetSet.union((self, other))
 
     def __sub__(self, other: OffsetSet) -> OffsetSet:
         return OffsetSet(tuple(_subtract(self.runs, other.runs)))
