@@ -142,7 +142,7 @@ class Mesh:
     def reconcile(
         self, product: str | ProductName, since: datetime | None = None, until: datetime | None = None
     ) -> Balance:
-        """Whether every partition of a product adds up (in = out + refused + parked + repeated + pending), and its bytes.
+        """Whether every partition of a product adds up: in = out + refused + parked + repeated + pending.
 
         ``since`` and ``until`` choose transactions by when the gate committed them. Whatever is wrong is in the
         balance, with partition and range. Raises NotFound, NotAuthorised, BrokerUnreachable.
