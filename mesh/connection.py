@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Literal, Self
 
 from mesh.catalog import Catalog
 from mesh.consumer import Reading, Subscription
 from mesh.consumer.record import Source
 from mesh.contract import Contract
 from mesh.errors import NotAuthorised, NotFound, UsageError
+from mesh.gate.build import build_identity
 from mesh.inquiry import Inquiry
 from mesh.kafka import Admin, Connection
 from mesh.lineage import Graph, Reach, Trace
@@ -121,6 +123,26 @@ class Mesh:
         reading = Reading(from_beginning, until_end, idle_seconds, skip_lost)
         sources, ends = _sources(connection, contracts, self._registry(cluster), ends=until_end)
         return Subscription(connection, name, purpose, sources, reading, ends, self._telemetry)
+
+    def faust(self, product: str | ProductName, *, on_error: Literal["halt", "park"] = "halt") -> Any:
+        """A Faust application that makes a derived product; needs the extra ``faust``.
+
+        It acts as the product's domain. Raises NotFound, NotAuthorised, SettingsError, and UsageError for a product
+        that is not derived.
+        """
+        # Faust is loaded where somebody asks for it, and nowhere else.
+        application = import_module("mesh.stream.faust.app").Application
+        return application(self._wiring(product), on_error)
+
+    def _wiring(self, product: str | ProductName) -> Any:
+        contract = self.contract(product)
+        inputs = [self.contract(each) for each in contract.derivation.inputs] if contract.derivation else []
+        self._one_cluster([contract, *inputs])
+        domain = contract.product.domain
+        connection = Connection.of(self.settings, domain, domain)
+        registry = self._registry(self.settings.cluster_of(domain))
+        wiring = import_module("mesh.stream.faust.wiring").Wiring
+        return wiring.of(connection, contract, inputs, registry, build_identity())
 
     def trace(self, coordinate: str | Coordinate) -> Trace:
         """Follow a public or quarantined record back to where it came from; raises NotAuthorised, LineageBroken.

@@ -24,6 +24,8 @@
         ├── DeliveryFailed          exit 1
         ├── RecordsLost             exit 1  (retention took what nobody had read)
         ├── LineageBroken           exit 1
+        ├── ParentsUnknown          exit 1  (an output whose parents the processor cannot know)
+        ├── ProcessorStopped        exit 1  (a program's own error in the middle of a record)
         ├── MalformedBody           exit 1  (bytes that are not the one encoding of a value)
         ├── AlreadyRunning          exit 1
         └── PlatformFailure         exit 1  (the embedded mesh could not start or stay up)
@@ -230,6 +232,28 @@ class LineageBroken(PermanentError):
     def __init__(self, where: str, reason: str) -> None:
         self.where, self.reason = where, reason
         super().__init__(f"lineage of {where} cannot be followed: {reason}")
+
+
+class ParentsUnknown(PermanentError):
+    """A processor sent something where nobody knows which records it was made from."""
+
+    def __init__(self, product: str) -> None:
+        self.product = product
+        super().__init__(
+            f"what is sent to {product} here has no known parents: no record is being processed in this task "
+            "(take(), timers, tasks that outlive their record); send it inside `with derive(*records):`"
+        )
+
+
+class ProcessorStopped(PermanentError):
+    """A processor's own code failed on a record; nothing from that record on was committed."""
+
+    def __init__(self, product: str, where: str, cause: str) -> None:
+        self.product, self.where, self.cause = product, where, cause
+        super().__init__(
+            f"the processor of {product} stopped at {where}: {cause}; nothing from there on is committed, so it comes "
+            "again when the program is mended and started; on_error='park' sets such records aside instead"
+        )
 
 
 class MalformedBody(PermanentError):

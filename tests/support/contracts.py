@@ -24,6 +24,7 @@ class Draft:
     reaction: str = "quarantine"
     key: str | None = "station"
     extra: Sequence[dict[str, Any]] = ()
+    derivation: dict[str, Any] | None = None
 
     @property
     def text(self) -> str:
@@ -66,8 +67,11 @@ class Draft:
             "physicalType": "topic",
             "logicalType": "object",
             "properties": [self._station(), self._speed(), *self.extra],
-            "customProperties": [{"property": "topic", "value": self.topic}],
+            "customProperties": [{"property": "topic", "value": self.topic}, *self._derivation()],
         }
+
+    def _derivation(self) -> list[dict[str, Any]]:
+        return [{"property": "derivation", "value": self.derivation}] if self.derivation is not None else []
 
     def _station(self) -> dict[str, Any]:
         node: dict[str, Any] = {"name": "station", "logicalType": "string", "physicalType": "string", "required": True}

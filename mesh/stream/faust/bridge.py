@@ -1,0 +1,227 @@
+"""Between Faust and the mesh: the parents of what is sent, what may be sent, and when an offset is committed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, Literal
+
+from mesh.consumer import Record
+from mesh.errors import ParentsUnknown, ProcessorStopped, UsageError
+from mesh.lineage import (
+    PARENTS_HEADER,
+    Descent,
+    OffsetSet,
+    ParentSet,
+    Progress,
+    Reference,
+    encode_deposit,
+    encode_progress,
+)
+from mesh.stream.faust.ledger import Entry, Ledger
+from mesh.stream.faust.outbox import Outbox
+from mesh.stream.faust.scope import Scope, current, swap
+from mesh.stream.faust.wiring import Fetched, Wiring, fetched
+from mesh.types import TopicPartition
+
+logger = logging.getLogger(__name__)
+
+OnError = Literal["halt", "park"]
+Parent = Reference | Record
+Offsets = Callable[[], Awaitable[bool]]
+"""Commits the offsets; False where the group did not take them."""
+Write = Callable[[str, int, bytes, bytes], Awaitable[Reference]]
+"""Writes key and value to a partition of a topic and waits until the broker has them."""
+
+_OURS: Final = "mesh-"
+"""Headers of the mesh: what a record carried as an input is not true of what is made from it."""
+_STRAYS: Final = 4096
+
+
+class Bridge:
+    """One processor's records between Faust and the mesh."""
+
+    def __init__(self, wiring: Wiring, on_error: OnError = "halt") -> None:
+        self.wiring, self.on_error = wiring, on_error
+        self.topics = wiring.contract.topics
+        self.ledger, self.outbox = Ledger(), Outbox()
+        self.fault: BaseException | None = None
+        self._read: tuple[Any, Record] | None = None
+        self._strays: OrderedDict[Reference, Entry] = OrderedDict()
+
+    def halt(self, error: BaseException) -> None:
+        """Nothing is sent or committed from now on; the first reason counts."""
+        if self.fault is None:
+            self.fault = error
+            logger.error("%s stops: %s", self.wiring.group, type(error).__name__)
+
+    def take(self, fetched: Fetched, message: object) -> None:
+        """A record begins to be processed."""
+        driving, base = self.wiring.origin(fetched)
+        place = TopicPartition(fetched.name, fetched.number)
+        self.ledger.take(place, Entry(driving, fetched.place, message, base))
+
+    def acknowledged(self, place: TopicPartition, message: Any) -> None:
+        """The program says itself that a record is done."""
+        entry = self.ledger.find(place, message.offset)
+        if entry is not None and entry.message is message:
+            entry.done = True
+
+    def record(self, message: Any) -> Record:
+        """A message decoded, once for its key and its value; what cannot be read stops the processor."""
+        if self._read is None or self._read[0] is not message:
+            try:
+                self._read = message, self.wiring.read(fetched(message))
+            except Exception as error:
+                self.halt(error)
+                raise
+        return self._read[1]
+
+    def keyed_anew(self, topic: str) -> bool:
+        """Whether it is the topic of records keyed anew."""
+        return topic == self.topics.repartition
+
+    def permit(self, topic: str) -> None:
+        """Raises UsageError for a topic that a processor of this product does not write to."""
+        if topic not in (self.topics.ingress, self.topics.repartition):
+            raise UsageError(f"a processor of {self.wiring.group} sends to {self.topics.ingress} alone, not to {topic}")
+
+    def failed(self, error: BaseException) -> None:
+        """The program raised an error while the present record was processed: set it aside, or stop."""
+        if isinstance(error, ParentsUnknown | UsageError):
+            # The program itself is wrong, not what it does to one record.
+            self.halt(error)
+            return
+        scope = current()
+        where = self._told(scope.entry.driving) if scope is not None else "an unknown record"
+        # What was keyed anew has no line of its own among the offsets of the inputs.
+        if self.on_error == "park" and scope is not None and not scope.entry.base:
+            scope.entry.parked = scope.entry.done = True
+            logger.warning("%s sets %s aside: %s", self.wiring.group, where, type(error).__name__)
+            return
+        stopped = ProcessorStopped(self.wiring.group, where, type(error).__name__)
+        stopped.__cause__ = error
+        self.halt(stopped)
+
+    def dress(self, topic: str, headers: Mapping[str, bytes]) -> tuple[dict[str, bytes], Descent, Scope]:
+        """The headers of a record to be sent, and what it says of itself; raises UsageError, ParentsUnknown."""
+        scope = current()
+        if scope is None:
+            raise ParentsUnknown(self.wiring.group)
+        if self.fault is not None:
+            raise ProcessorStopped(self.wiring.group, "an earlier record", type(self.fault).__name__)
+        if topic == self.topics.ingress:
+            descent = scope.descend()
+            scope.entry.outputs += 1
+            for each in scope.taken:
+                each.used = True
+        else:
+            entry = scope.entry
+            descent = Descent(entry.driving, entry.number(), ParentSet.of([entry.driving]))
+            entry.used = True
+        kept = {name: value for name, value in headers.items() if not name.startswith(_OURS)}
+        return kept, descent, scope
+
+    @contextmanager
+    def derive(self, *parents: Parent) -> Iterator[None]:
+        """What is sent in this block was made from these records; the last one drives it where no record does."""
+        if not parents:
+            raise UsageError("derive names the records that what is sent was made from; name at least one")
+        references = [_reference(each) for each in parents]
+        named = [self._entry(each) for each in references]
+        outer = current()
+        if outer is not None:
+            inner = Scope(outer.entry, outer.timestamp, set(references))
+        else:
+            inner = Scope(named[-1], None, set(references), tuple(named))
+        before = swap(inner)
+        try:
+            yield
+        finally:
+            inner.closed = True
+            swap(before)
+
+    def _entry(self, reference: Reference) -> Entry:
+        """The record where it is being processed, else one that only counts what it drives."""
+        found = self.wiring.readers.get(reference.topic_id)
+        if found is None:
+            raise UsageError("derive names a record of a topic that is no input of this product")
+        place = TopicPartition(str(found[0].contract.topics.public), reference.partition)
+        entry = self.ledger.find(place, reference.offset) or self._strays.get(reference)
+        if entry is None:
+            entry = self._strays[reference] = Entry(reference, reference.offset)
+            while len(self._strays) > _STRAYS:
+                self._strays.popitem(last=False)
+        return entry
+
+    async def deposit(self, descent: Descent, write: Write) -> Descent:
+        """The same, with a set too large for a header in the topic of parents, acknowledged."""
+        if descent.fits or descent.parents is None:
+            return descent
+        partition = descent.driving.partition % self.wiring.parents_partitions
+        return descent.deposited(await write(self.topics.parents, partition, b"set", encode_deposit(descent.parents)))
+
+    async def commit(self, positions: Mapping[TopicPartition, int], write: Write, offsets: Offsets) -> bool:
+        """Outputs acknowledged, then what became of the input, then the input's offsets; False where nothing may be."""
+        if self.fault is not None:
+            return False
+        try:
+            await self.outbox.settle(self.topics.ingress)
+            for place, position in positions.items():
+                await self._tell(place, position, write)
+            # Somebody may have failed meanwhile; what was told is told again then.
+            if self.fault is not None or not await offsets():
+                return False
+        except Exception as error:  # noqa: BLE001 - whatever it is: an offset that is not committed is read again
+            self.halt(error)
+            return False
+        self.ledger.committed(positions)
+        return True
+
+    async def _tell(self, place: TopicPartition, position: int, write: Write) -> None:
+        topic_id = self.wiring.topic_ids.get(place.topic)
+        if topic_id is None:
+            return
+        start, entries = self.ledger.below(place, position)
+        source, _ = self.wiring.readers[topic_id]
+        progress = Progress(
+            processor=self.wiring.processor,
+            build=self.wiring.build,
+            product=str(source.contract.product),
+            topic_id=topic_id,
+            partition=place.partition,
+            start=start,
+            end=position,
+            delivered=OffsetSet.of([each.offset for each in entries]),
+            filtered=OffsetSet.of([each.offset for each in entries if each.filtered]),
+            late=OffsetSet.of([each.offset for each in entries if each.late]),
+            parked=OffsetSet.of([each.offset for each in entries if each.parked]),
+            outputs=sum(each.outputs for each in entries),
+            created_at=int(time.time() * 1000),
+        )
+        partition = place.partition % self.wiring.parents_partitions
+        await write(self.topics.parents, partition, b"progress", encode_progress(progress))
+
+    def _told(self, reference: Reference) -> str:
+        found = self.wiring.readers.get(reference.topic_id)
+        topic = found[0].contract.topics.public if found is not None else str(reference.topic_id)
+        return f"{topic}/{reference.partition}/{reference.offset}"
+
+
+def header_of(descent: Descent) -> dict[str, bytes]:
+    """The header that a record travels with."""
+    return {PARENTS_HEADER: descent.encode()}
+
+
+def _reference(parent: Any) -> Reference:
+    """Of a record, a reference, or a Faust event that holds a record."""
+    if isinstance(parent, Reference):
+        return parent
+    record = parent if isinstance(parent, Record) else getattr(parent, "value", None)
+    if not isinstance(record, Record) or record.coordinate.topic_id is None:
+        raise UsageError("derive takes records (or events) of the inputs, as the program got them")
+    place = record.coordinate
+    return Reference(record.coordinate.topic_id, place.partition, place.offset)

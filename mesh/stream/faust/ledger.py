@@ -1,0 +1,110 @@
+"""Which input records are being processed, which are done, and how far each partition may therefore be committed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from mesh.lineage import Reference
+from mesh.types import TopicPartition
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One input record while it is processed.
+
+    ``driving`` is the public record, also where this one came through the topic of records keyed anew. ``base`` keeps
+    the numbers of outputs apart that one public record has at several places of a program.
+    """
+
+    driving: Reference
+    offset: int
+    message: object = None
+    base: int = 0
+    numbered: int = 0
+    outputs: int = 0
+    used: bool = False
+    """It went into a state, into the topic of records keyed anew, or somebody named it as a parent."""
+    late: bool = False
+    parked: bool = False
+    done: bool = False
+
+    def number(self) -> int:
+        """The next number for what it makes."""
+        self.numbered += 1
+        return self.base + self.numbered - 1
+
+    @property
+    def filtered(self) -> bool:
+        """It is done and nothing came of it."""
+        return not (self.outputs or self.used or self.late or self.parked)
+
+
+@dataclass(slots=True)
+class _Part:
+    entries: dict[int, Entry] = field(default_factory=dict)
+    """In the order of their offsets: records are taken from one queue a partition."""
+    floor: int | None = None
+
+
+class Ledger:
+    """The records of the partitions held.
+
+    Faust's own list of acknowledged offsets is not used: it commits past records that are still being processed, and
+    takes records for done whose processing was cancelled or skipped at a rebalance.
+    """
+
+    def __init__(self) -> None:
+        self._parts: dict[TopicPartition, _Part] = {}
+
+    def take(self, place: TopicPartition, entry: Entry) -> None:
+        """A record begins to be processed."""
+        self._parts.setdefault(place, _Part()).entries[entry.offset] = entry
+
+    def find(self, place: TopicPartition, offset: int) -> Entry | None:
+        """The record at an offset, until it is committed."""
+        part = self._parts.get(place)
+        return part.entries.get(offset) if part is not None else None
+
+    def committable(self) -> dict[TopicPartition, int]:
+        """The next offset of each partition that has got further: that of its first record that is not done."""
+        found: dict[TopicPartition, int] = {}
+        for place, part in self._parts.items():
+            position = _position(part)
+            if position is not None:
+                found[place] = position
+        return found
+
+    def below(self, place: TopicPartition, position: int) -> tuple[int, list[Entry]]:
+        """Where the range ``[start, position)`` begins that a commit is about, and the records in it."""
+        part = self._parts[place]
+        entries = [entry for offset, entry in part.entries.items() if offset < position]
+        start = part.floor if part.floor is not None else min((each.offset for each in entries), default=position)
+        return start, entries
+
+    def committed(self, positions: Mapping[TopicPartition, int]) -> None:
+        """These positions are the group's now."""
+        for place, position in positions.items():
+            part = self._parts.get(place)
+            if part is not None:
+                part.entries = {offset: entry for offset, entry in part.entries.items() if offset >= position}
+                part.floor = position
+
+    def release(self, places: Iterable[TopicPartition]) -> None:
+        """Somebody else's, or to be read again: what is still being processed counts for nothing."""
+        for place in places:
+            self._parts.pop(place, None)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits for a commit."""
+        return not any(part.entries for part in self._parts.values())
+
+
+def _position(part: _Part) -> int | None:
+    last = None
+    for offset, entry in part.entries.items():
+        if not entry.done:
+            return offset if last is not None else None
+        last = offset
+    return None if last is None else last + 1
