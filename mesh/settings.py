@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -43,6 +43,59 @@ class TelemetrySettings(BaseModel):
     """The address that port is opened on."""
 
 
+class _Sink(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HttpSink(_Sink):
+    """Where OpenLineage events are posted, one a request, such as ``http://marquez:5000/api/v1/lineage``."""
+
+    kind: Literal["http"]
+    url: str
+    token: str | None = None
+    """``env:NAME`` or ``file:path`` of a bearer token."""
+
+
+class FileSink(_Sink):
+    """A file that events are appended to, one JSON a line; a relative path starts at the configuration file."""
+
+    kind: Literal["file"]
+    path: Path
+
+
+class KafkaSink(_Sink):
+    """A topic of the first cluster that events are written to; the principal that runs the collector needs Write."""
+
+    kind: Literal["kafka"]
+    topic: str
+
+
+class ConsoleSink(_Sink):
+    """Standard output, one JSON a line."""
+
+    kind: Literal["console"]
+
+
+class CompositeSink(_Sink):
+    """Several at once, each with a queue of its own, so that a slow one holds up no other."""
+
+    kind: Literal["composite"]
+    sinks: tuple[SinkSettings, ...] = Field(min_length=1)
+
+
+SinkSettings = Annotated[HttpSink | FileSink | KafkaSink | ConsoleSink | CompositeSink, Field(discriminator="kind")]
+CompositeSink.model_rebuild()
+
+
+class LineageSettings(_Sink):
+    """How lineage is told to other tools."""
+
+    openlineage: SinkSettings | None = None
+    """Where the collector sends OpenLineage events; nowhere by default."""
+    aliases: tuple[str, ...] = ()
+    """Other names under which clients reach the bootstrap servers: they become symlinks of datasets."""
+
+
 class Settings(BaseSettings):
     """All configuration. Nested values are set as ``MESH_CLUSTERS__MAIN__BOOTSTRAP``; secrets are references only."""
 
@@ -54,6 +107,7 @@ class Settings(BaseSettings):
     secret: str = "env:MESH_PASSWORD"  # noqa: S105 - a reference, not a secret
     """``env:NAME`` or ``file:path``; ``{principal}`` is replaced, a relative path starts at the configuration file."""
     telemetry: TelemetrySettings | None = None
+    lineage: LineageSettings = LineageSettings()
     folder: Path = Path()
     """The folder of the configuration file."""
     config: Path | None = None
@@ -104,6 +158,15 @@ class Settings(BaseSettings):
         """The file a principal's secret is kept in, or None when secrets come from the environment."""
         kind, _, where = self.secret.partition(":")
         return self.folder / where.format(principal=principal) if kind == "file" else None
+
+    def token(self, reference: str) -> SecretStr:
+        """The secret that ``env:NAME`` or ``file:path`` refers to; raises SettingsError when there is none."""
+        kind, _, where = reference.partition(":")
+        if kind == "file":
+            return _secret_in(self.folder / where, "a token")
+        if kind != "env" or where not in os.environ:
+            raise SettingsError(f"there is no token at {reference!r}; write env:NAME or file:path, and set it")
+        return SecretStr(os.environ[where])
 
     def password(self, principal: str) -> SecretStr:
         """The secret of a principal, through the reference; raises SettingsError when there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from mesh.access import ADMIN
@@ -13,6 +14,7 @@ from mesh.errors import NotAuthorised
 from mesh.kafka import Admin, Connection, LogReader
 from mesh.lineage.graph import Declaration, Graph, graph_at
 from mesh.lineage.graph.reading import Recent, recent
+from mesh.lineage.openlineage import Naming
 from mesh.settings import Settings
 from mesh.types import ProductName
 
@@ -38,6 +40,15 @@ def known_contracts(
     """The contract in force of every product, of its newest major; raises as ``known_graph`` does."""
     told = [each for connection in _connections(settings, principal) for each in _told(connection, at)]
     return contracts_at(told, at)
+
+
+def naming_of(settings: Settings, principal: str | None = None) -> Callable[[str], Naming]:
+    """What each domain's cluster is called in OpenLineage; asks every cluster for its id."""
+    found: dict[str, Naming] = {}
+    for cluster, connection in zip(settings.clusters.values(), _connections(settings, principal), strict=True):
+        with Admin(connection) as admin:
+            found[cluster.bootstrap] = Naming.of(cluster.bootstrap, admin.cluster_id(), settings.lineage.aliases)
+    return lambda domain: found[settings.cluster_of(domain).bootstrap]
 
 
 def _told(connection: Connection, at: int | None) -> list[Declaration]:

@@ -19,6 +19,7 @@ from mesh.kafka import Admin, Producer
 from mesh.lineage import OffsetSet, Progress, encode_progress
 from tests.support.deriving import Derived
 from tests.support.mesh import RunningMesh
+from tests.support.openlineage import faults, graph
 from tests.support.writing import Framing
 
 pytestmark = pytest.mark.broker
@@ -147,3 +148,15 @@ def test_pictures_for_other_tools(pipeline: Pipeline, monkeypatch: pytest.Monkey
     picture = asked(pipeline, monkeypatch, "export", "--product", f"{pipeline.domain}.c", "--format", "mermaid")
     assert picture.startswith("flowchart LR\n")
     assert f'(["{pipeline.domain}.c"])' in picture
+
+
+def test_openlineage_job_events(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    domain = pipeline.domain
+    lines = asked(pipeline, monkeypatch, "export", "--product", f"{domain}.c", "--format", "openlineage").splitlines()
+    events = [json.loads(line) for line in lines]
+    assert [each["job"]["name"] for each in events] == [
+        *(f"gate:{domain}.{name}.v1" for name in ("b", "c")),
+        f"{domain}.c:{domain}.c.v1",
+    ]
+    assert [text for event in events for text in faults(event)] == []
+    assert graph(events)[f"{domain}/{domain}.c:{domain}.c.v1"]["inputs"] == [f"{domain}.b.v1"]

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mesh.catalog.graph import known_contracts, known_graph
+from mesh.catalog.graph import known_contracts, known_graph, naming_of
 from mesh.cli.console import emit, emit_json, emit_table, note, told
 from mesh.errors import UsageError
 from mesh.lineage.graph import ColumnEdge, Graph, as_dot, as_mermaid, column_sources, column_uses
+from mesh.lineage.openlineage import declared_events
 from mesh.settings import Settings
 from mesh.types import ProductName
 
@@ -29,6 +31,7 @@ Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 class Format(StrEnum):
     """What the graph is written as."""
 
+    OPENLINEAGE = "openlineage"
     MERMAID = "mermaid"
     DOT = "dot"
 
@@ -81,8 +84,16 @@ def export(
     principal: Principal = None,
     config: Config = None,
 ) -> None:
-    """Write the graph for other tools: Mermaid or DOT."""
-    found = _graph(Settings.load(config), as_of, principal, product)
+    """Write the graph for other tools: Mermaid, DOT, or OpenLineage job events, one a line."""
+    settings = Settings.load(config)
+    found = _graph(settings, as_of, principal, product)
+    if kind is Format.OPENLINEAGE:
+        shown = {each.product for each in found.products}
+        contracts = known_contracts(settings, _moment(as_of), principal)
+        kept = (each for name, each in contracts.items() if name in shown)
+        for event in declared_events(kept, naming_of(settings, principal), found.at):
+            emit(dumps(event, ensure_ascii=False))
+        return
     emit((as_dot if kind is Format.DOT else as_mermaid)(found).rstrip())
 
 
