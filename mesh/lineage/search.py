@@ -50,6 +50,18 @@ class PartitionIndex:
             end, size = start, size * 2
         return None
 
+    def since(self, moment: int) -> int:
+        """The lineage offset from which on manifests are of that time or later (epoch ms), as the gates' clocks go."""
+        low, high = self._begin, self._end
+        while low < high:
+            middle = (low + high) // 2
+            entries = self._from(middle, high)
+            if entries and entries[0][1].created_at < moment:
+                low = entries[0][0] + 1
+            else:
+                high = middle
+        return low
+
     def find(self, place: Place, offset: int, topic_id: UUID | None = None) -> Entry | None:
         """The manifest that covers ``offset`` of the topic at ``place``; None when there is none.
 
