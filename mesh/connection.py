@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,9 @@ from mesh.kafka import Admin, Connection
 from mesh.lineage import Graph, Reach, Trace
 from mesh.lineage.ancestry import SHOWN
 from mesh.lineage.balance import Balance
+from mesh.lineage.effect import Impact
 from mesh.lineage.reconcile import Window
+from mesh.lineage.why import Answer
 from mesh.producer import Publisher
 from mesh.registry import RegistryClient
 from mesh.settings import Cluster, Settings
@@ -160,6 +162,19 @@ class Mesh:
         """
         with Inquiry(self.settings, self.principal) as inquiry:
             return inquiry.ancestry(_coordinate(coordinate), Reach(depth, most))
+
+    def why(self, coordinate: str | Coordinate) -> Answer:
+        """Where a record ended, by which clause or filter, and what processors did with it; raises as ``trace``."""
+        with Inquiry(self.settings, self.principal) as inquiry:
+            return inquiry.why(_coordinate(coordinate))
+
+    def impact(self, coordinate: str | Coordinate, horizon: timedelta | None = None) -> Impact:
+        """Everything that was made from a public record, across products, and whether more can follow.
+
+        ``horizon`` is how long after its event time windows may still use a record. Raises as ``trace``.
+        """
+        with Inquiry(self.settings, self.principal) as inquiry:
+            return inquiry.impact(_coordinate(coordinate), horizon)
 
     def reconcile(
         self, product: str | ProductName, since: datetime | None = None, until: datetime | None = None

@@ -20,6 +20,8 @@ _COMMANDS = {
     "publish": "mesh.cli.publish:publish",
     "subscribe": "mesh.cli.subscribe:subscribe",
     "trace": "mesh.cli.trace:trace",
+    "why": "mesh.cli.why:why",
+    "impact": "mesh.cli.impact:impact",
     "reconcile": "mesh.cli.reconcile:reconcile",
     "contract": "mesh.cli.contract:app",
     "gate": "mesh.cli.gate:app",

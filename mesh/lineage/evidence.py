@@ -107,6 +107,8 @@ class Trace:
     schema: Schema
     basis: Basis
     manifest: ManifestFacts
+    event_time: int | None = None
+    """The latest of the records that passed in its transaction, epoch milliseconds."""
     replayed: Move | None = None
     """How it left the quarantine, for a record that was there before it came here."""
     later: Move | None = None

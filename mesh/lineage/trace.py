@@ -64,10 +64,19 @@ class Walk:
             schema=_schema(manifest, message),
             basis=manifest.basis,
             manifest=self._manifest_facts(at, manifest),
+            event_time=manifest.event_time[1] if manifest.event_time is not None else None,
             replayed=self._move(manifest, manifest.settlement(ingress)),
             later=self._later(manifest, fate),
             replaced=tuple(name for place, name in self._topics.names.items() if self._gone(place, manifest)),
         )
+
+    def released(self, ingress: Coordinate) -> tuple[Disposition, Coordinate | None] | None:
+        """Where a record went that was parked when it was read; None while it waits."""
+        for _, newer in self._log.settling():
+            if newer.topics.ingress == ingress.topic_id and ingress.offset in newer.released:
+                fate = self._fate(newer, ingress.offset, None)
+                return fate.disposition, fate.settled
+        return None
 
     def _move(self, manifest: Manifest, settlement: Settlement | None) -> Move | None:
         if settlement is None:

@@ -173,8 +173,8 @@ class Ledger:
     def product(self, name: str, partitions: int = 1, processor: str | None = None) -> Made:
         """A new product; derived where a processor makes it."""
         topics = ProductTopics(ProductName.parse(name), 1)
-        ids = [UUID(int=next(self._numbers)) for _ in range(5)]
-        named = (topics.ingress, topics.public, topics.quarantine, topics.lineage, topics.parents)
+        ids = [UUID(int=next(self._numbers)) for _ in range(6)]
+        named = (topics.ingress, topics.public, topics.quarantine, topics.lineage, topics.parents, topics.changelog)
         for topic, topic_id in zip(named if processor else named[:4], ids, strict=False):
             self.logs.create(topic, topic_id, partitions)
         self.products[name] = Made(topics, TopicIds(*ids[:3]), partitions, processor)

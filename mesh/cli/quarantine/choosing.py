@@ -86,11 +86,18 @@ def _read(name: str, text: str) -> Any:
 
 def moment(text: str) -> datetime:
     """A time in ISO 8601, UTC where it names no zone, or an age before now; raises ValueError."""
-    age = _AGE.fullmatch(text)
-    if age:
-        return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
+    if _AGE.fullmatch(text):
+        return datetime.now(UTC) - span(text)
     found = datetime.fromisoformat(text)
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def span(text: str) -> timedelta:
+    """A length of time such as 90m, 12h or 7d; raises ValueError."""
+    age = _AGE.fullmatch(text)
+    if not age:
+        raise ValueError(text)
+    return timedelta(**{_UNITS[age[2]]: int(age[1])})
 
 
 _READ: Mapping[str, Callable[[str], Any]] = {

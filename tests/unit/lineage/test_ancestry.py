@@ -26,6 +26,7 @@ from mesh.lineage import (
     output_slot,
 )
 from mesh.types import TopicPartition
+from tests.support.ancestries import grown, reached
 from tests.support.ledgers import Ledger, Logs
 
 
@@ -222,33 +223,6 @@ def test_walks_over_generated_graphs_find_exactly_the_parents_that_were_named(se
     for record in dice.sample(sorted(truth), min(20, len(truth))):
         graph = walk(ledger, record, Reach(most=None))
         assert set(graph.edges) == {(child, parent) for child in reached(truth, record) for parent in truth[child]}
-
-
-def grown(ledger: Ledger, dice: random.Random) -> dict[Reference, frozenset[Reference]]:
-    """Two sources and up to six layers of products over them; gives the parents of every record."""
-    truth: dict[Reference, frozenset[Reference]] = {}
-    for source in ("a.one", "a.two"):
-        ledger.product(source, partitions=2)
-        for partition in (0, 1):
-            for _ in range(3):
-                values = [b"%d" % dice.randrange(99) + dice.choice([b"", b"!"]) for _ in range(dice.randrange(1, 9))]
-                truth |= dict.fromkeys(ledger.source(source, *values, partition=partition), frozenset[Reference]())
-    for layer in range(dice.randrange(1, 6)):
-        name, below = f"b.layer-{layer}", sorted(truth)
-        ledger.product(name, partitions=2, processor=name)
-        for _ in range(dice.randrange(1, 12)):
-            chosen = dice.sample(below, min(len(below), dice.choice([1, 1, 2, 5, 30])))
-            truth[ledger.one(name, of=chosen, partition=dice.randrange(2))] = frozenset(chosen)
-    return truth
-
-
-def reached(truth: dict[Reference, frozenset[Reference]], record: Reference) -> set[Reference]:
-    found, left = {record}, [record]
-    while left:
-        for parent in truth[left.pop()] - found:
-            found.add(parent)
-            left.append(parent)
-    return found
 
 
 def test_a_record_met_twice_is_told_once(ledger: Ledger) -> None:

@@ -2,54 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import cached_property
+from dataclasses import replace
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
-from mesh.catalog import Catalog
 from mesh.contract import Contract
-from mesh.errors import NotFound
-from mesh.kafka import Admin, Connection, LogReader
-from mesh.lineage import Atlas, Disposition, Graph, Place, Reach, Reference, Site, Trace, ancestry
+from mesh.errors import BrokerUnreachable, NotFound
+from mesh.inquiry.sites import ReachedSite
+from mesh.kafka import Connection
+from mesh.lineage import Atlas, Disposition, Graph, Holding, Place, Reach, Reference, Result, Site, Trace, ancestry
 from mesh.lineage.balance import Balance, GateBalance, HopBalance, Mismatch
+from mesh.lineage.effect import Effect, Impact
 from mesh.lineage.hops import Account, accounts, outputs_mismatch, reconcile_hop
+from mesh.lineage.impact import Consumer, Forward, ForwardIndex
+from mesh.lineage.key_search import MOST, KeySearch, search_key
+from mesh.lineage.outlook import outlooks
 from mesh.lineage.reconcile import Advance, Window, reconcile_partition
 from mesh.lineage.trace import Walk
+from mesh.lineage.why import Answer, use_of, why
+from mesh.producer import key_body
 from mesh.settings import Cluster, Settings
 from mesh.types import Coordinate, ProductName, ProductTopics, TopicPartition
-
-
-class ReachedSite:
-    """A cluster of the configuration, connected to when it is first asked."""
-
-    def __init__(self, connection: Connection, stack: ExitStack) -> None:
-        self._connection, self._stack = connection, stack
-
-    @cached_property
-    def cluster(self) -> Admin:
-        """What is there."""
-        return self._stack.enter_context(Admin(self._connection))
-
-    def catalog(self) -> Catalog:
-        """The contracts in force there, as they are now."""
-        self._catalog.refresh(relist=True)
-        return self._catalog
-
-    @cached_property
-    def _catalog(self) -> Catalog:
-        return self._stack.enter_context(Catalog(self._connection))
-
-    @cached_property
-    def reader(self) -> LogReader:
-        """Committed records."""
-        return self._stack.enter_context(LogReader(self._connection))
-
-    @cached_property
-    def raw(self) -> LogReader:
-        """Aborted ones, too."""
-        return self._stack.enter_context(LogReader(self._connection, committed=False))
 
 
 class Inquiry:
@@ -58,8 +34,8 @@ class Inquiry:
     Raises what the questions raise: NotFound, NotAuthorised, LineageBroken, BrokerUnreachable, UsageError.
     """
 
-    def __init__(self, settings: Settings, principal: str | None = None) -> None:
-        self._settings, self._principal = settings, principal
+    def __init__(self, settings: Settings, principal: str | None = None, index: ForwardIndex | None = None) -> None:
+        self._settings, self._principal, self._index = settings, principal, index
         self._stack = ExitStack()
         self._sites: dict[Cluster, ReachedSite] = {}
 
@@ -143,6 +119,74 @@ class Inquiry:
         odd = outputs_mismatch(holding, said.values(), gate) if window == Window() else None
         return hops, [odd] if odd is not None else []
 
+    def why(self, coordinate: Coordinate) -> Answer:
+        """Where one record ended, and what processors did with it; see ``mesh.lineage.why``."""
+        answer = why(self.walk(coordinate))
+        public = _public(answer)
+        if public is None:
+            return answer
+        atlas = self.atlas(_domain(coordinate))
+        readers, _ = self._consumers(atlas, [public.product])
+        direct = [each for each in readers if public.product in {str(s.family.product) for s in each.sources}]
+        impact = Forward(direct, self._index).of(public, only=1)
+        uses = (use_of(public.reference, each, _outputs(impact, each)) for each in direct)
+        return replace(answer, uses=tuple(uses))
+
+    def why_key(
+        self, product: ProductName, key: str, most: int = MOST, advance: Advance = lambda _records: None
+    ) -> tuple[KeySearch, list[Answer]]:
+        """The same for every record of a key that is found; ``key`` as it is written in a CSV, JSON for several fields.
+
+        At most so many offsets of each partition are read, the newest.
+        """
+        contract = self.contract(product)
+        body = key_body(contract, key)
+        holding = self.atlas(product.domain).holding(contract.topics)
+        search = search_key(holding, body, most, advance)
+        return search, [self.why(each) for each in search.found]
+
+    def impact(
+        self, coordinate: Coordinate, horizon: timedelta | None = None, advance: Advance = lambda _offsets: None
+    ) -> Impact:
+        """Everything that was made from a public record, and whether more can follow; see ``mesh.lineage.impact``."""
+        found = self.trace(coordinate)
+        public = effect_of(found)
+        if public is None:
+            raise NotFound("public record", str(coordinate), "it never passed, so nothing was made from it (mesh why)")
+        consumers, closed = self._consumers(self.atlas(_domain(coordinate)), [public.product])
+        impact = Forward(consumers, self._index, advance).of(public)
+        milliseconds = None if horizon is None else int(horizon.total_seconds() * 1000)
+        told = tuple(outlooks(impact, consumers, milliseconds))
+        return replace(impact, closed={**closed, **impact.closed}, outlooks=told)
+
+    def _consumers(self, atlas: Atlas, products: Sequence[str]) -> tuple[list[Consumer], dict[str, str]]:
+        """Every product made from these, directly or not; and the clusters that could not be asked."""
+        contracts, closed = self._contracts()
+        derived = {name: each for name, each in contracts.items() if each.derivation is not None}
+        reached, level = dict.fromkeys(products), list(products)
+        while level:
+            level = [name for name, each in derived.items() if name not in reached and _inputs(each) & set(level)]
+            reached |= dict.fromkeys(level)
+        consumers = [
+            Consumer(atlas.holding(derived[name].topics), self._sources(atlas, contracts, derived[name]))
+            for name in reached
+            if name in derived
+        ]
+        return consumers, closed
+
+    def _sources(self, atlas: Atlas, contracts: Mapping[str, Contract], contract: Contract) -> list[Holding]:
+        return [atlas.holding(contracts[each].topics) for each in sorted(_inputs(contract)) if each in contracts]
+
+    def _contracts(self) -> tuple[dict[str, Contract], dict[str, str]]:
+        found: dict[str, Contract] = {}
+        closed: dict[str, str] = {}
+        for name, cluster in self._settings.clusters.items():
+            try:
+                found |= {str(each): its for each, its in self._site(cluster).catalog().contracts().items()}
+            except BrokerUnreachable as error:
+                closed[name] = str(error)
+        return found, closed
+
     def size(self, product: ProductName) -> int:
         """How many records a reconciliation will about look at: for a progress bar."""
         holding = self.atlas(product.domain).holding(self.contract(product).topics)
@@ -156,6 +200,31 @@ class Inquiry:
         if found.fate.disposition is not Disposition.PASSED or at is None or at.topic_id is None:
             return None
         return self.ancestry(at, reach)
+
+
+def effect_of(found: Trace) -> Effect | None:
+    """The public record that a trace leads to; None where none came to be."""
+    at = found.asked if found.place is Place.PUBLIC else found.fate.settled
+    if found.fate.disposition is Disposition.QUARANTINED:
+        at = found.later.settled if found.later is not None and found.later.result is Result.PASSED else None
+    if at is None or at.topic_id is None or found.fate.disposition not in (Disposition.PASSED, Disposition.QUARANTINED):
+        return None
+    reference = Reference(at.topic_id, at.partition, at.offset)
+    when, event_time = found.manifest.created_at, found.event_time
+    return Effect(reference, at, found.product, None, (), None, found.basis, when, event_time)
+
+
+def _public(answer: Answer) -> Effect | None:
+    return effect_of(answer.trace) if answer.trace is not None else None
+
+
+def _outputs(impact: Impact, consumer: Consumer) -> list[Effect]:
+    product = str(consumer.holding.family.product)
+    return [each for each in impact.effects if each.product == product]
+
+
+def _inputs(contract: Contract) -> set[str]:
+    return {str(each) for each in contract.derivation.inputs} if contract.derivation is not None else set()
 
 
 def _reference(coordinate: Coordinate, atlas: Atlas) -> Reference:
