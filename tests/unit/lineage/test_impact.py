@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pytest
 
@@ -21,7 +21,7 @@ def atlas(ledger: Ledger) -> Atlas:
     return Atlas.of_one(ledger.logs, ledger.logs)
 
 
-def consumers(ledger: Ledger, reads: dict[str, Sequence[str]] | None = None) -> list[Consumer]:
+def consumers(ledger: Ledger, reads: Mapping[str, Sequence[str]] | None = None) -> list[Consumer]:
     """Every derived product, made from all products that were there before it unless told."""
     world, names = atlas(ledger), list(ledger.products)
     return [
