@@ -35,6 +35,8 @@ _RENEW_SECONDS = 0.1
 # What the client says while the broker it believes to be the controller is gone; only new metadata end that.
 _DEPARTED = {"_TIMED_OUT", "_DESTROY_BROKER", "_TRANSPORT"}
 _TRY_SECONDS = REQUEST_SECONDS / 4
+# What a broker says of a group while its coordinator is being made, loads or moves.
+_MOVING = {"NOT_COORDINATOR", "COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +230,12 @@ class Admin(SecurityAdmin):
     def committed(self, group: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int | None]:
         """The offsets a group has committed; None where it has none. Waits for open transactions to settle."""
         asked = [ClientTopicPartition(tp.topic, tp.partition) for tp in partitions]
+
+        def ask() -> list[ClientTopicPartition]:
+            return list(self._observer(group).committed(asked, REQUEST_SECONDS))
+
         with self.diagnosis.translated(f"read the offsets of group {group}"):
-            answers = self._observer(group).committed(asked, REQUEST_SECONDS) if asked else []
+            answers = self._renewing(_MOVING, ask) if asked else []
         return {TopicPartition(tp.topic, tp.partition): tp.offset if tp.offset >= 0 else None for tp in answers}
 
     def _observer(self, group: str) -> Consumer:

@@ -29,6 +29,8 @@ from mesh.plan.diff import Plan
 from mesh.plan.site import Site
 
 _GROWTH_SECONDS = 15.0
+_SPREAD_SECONDS = 15.0
+_LOOK_SECONDS = 0.02
 
 
 def check(plan: Plan, *, allow_destructive: bool) -> None:
@@ -64,10 +66,12 @@ def apply(
                 audit.record(producer, "apply", actor, at, plan.changes)
                 recorded = True
             if isinstance(change, WriteEntry):
+                _await_permissions(site, plan)
                 _enter(replace(change.entry, applied_at=at, applied_by=actor), site, producer)
             else:
                 _take(change, site)
             taken(change)
+        _await_permissions(site, plan)
         audit.record(producer, "applied", actor, audit.iso(now()), plan.changes)
 
 
@@ -104,6 +108,19 @@ def _take(change: Change, site: Site) -> None:
             site.admin.delete_topic(name)
         case _:
             raise AssertionError(change)
+
+
+def _await_permissions(site: Site, plan: Plan) -> None:
+    """Wait until the brokers know what the controller was told: whoever is granted something will use it at once."""
+    granted = {acl for change in plan.changes if isinstance(change, Grant) for acl in change.acls}
+    revoked = {acl for change in plan.changes if isinstance(change, Revoke) for acl in change.acls}
+    if not granted and not revoked:
+        return
+    deadline = time.monotonic() + _SPREAD_SECONDS
+    while not granted <= (known := site.admin.acls()) or revoked & known:
+        if time.monotonic() > deadline:
+            raise DeadlineExceeded("spreading permissions to the brokers", _SPREAD_SECONDS)
+        time.sleep(_LOOK_SECONDS)
 
 
 def _grow(site: Site, topic: WantedTopic) -> None:
