@@ -92,8 +92,8 @@ def _gate(contract: Contract) -> Iterator[Acl]:
     topics = contract.topics
     yield from _topic(GATE, topics.ingress, *_READS)
     yield from _topic(GATE, topics.commands, *_READS)
-    outputs = (topics.public, topics.quarantine, topics.lineage)
-    for topic in (*outputs, topics.state) if holds_keys(contract) else outputs:
+    # What is parked stays so when a later version of the contract holds no keys any more, and has to get out again.
+    for topic in (topics.public, topics.quarantine, topics.lineage, topics.state):
         yield from _topic(GATE, topic, *_BOTH)
     if contract.derivation is not None:
         yield from _topic(GATE, topics.parents, *_READS)
@@ -102,11 +102,16 @@ def _gate(contract: Contract) -> Iterator[Acl]:
 def _owner(contract: Contract) -> Iterator[Acl]:
     domain, topics = contract.product.domain, contract.topics
     yield from _topic(domain, topics.ingress, *_BOTH)
-    for topic in (topics.public, topics.quarantine, topics.lineage, topics.commands):
+    for topic in (topics.public, topics.quarantine, topics.lineage, topics.commands, *_parking(contract)):
         yield from _topic(domain, topic, *_READS)
     # Its processor runs as the domain, in a group and under a transactional id that begin with the domain's name.
     for topic in _processing(contract):
         yield from _topic(domain, topic, *_BOTH)
+
+
+def _parking(contract: Contract) -> tuple[Topic, ...]:
+    """Where records wait for an earlier one of their key: as good a place to look at as the quarantine."""
+    return (contract.topics.state,) if holds_keys(contract) else ()
 
 
 def _processing(contract: Contract) -> tuple[Topic, ...]:
@@ -129,7 +134,7 @@ def _operators(contract: Contract) -> Iterator[Acl]:
     topics = contract.topics
     for operator in operators(contract):
         yield from _topic(operator, topics.commands, *_BOTH)
-        for topic in (topics.quarantine, topics.lineage):
+        for topic in (topics.quarantine, topics.lineage, *_parking(contract)):
             yield from _topic(operator, topic, *_READS)
         for topic in (topics.ingress, topics.public):
             yield Acl(operator, "Describe", "Topic", topic)

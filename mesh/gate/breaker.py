@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any, Final
 from mesh.contract import Contract
 from mesh.contract.fields import custom
 from mesh.judge import Verdicts
+from mesh.lineage import Stop, StopCause
 from mesh.types import Reaction, TopicPartition
 
 logger = logging.getLogger(__name__)
@@ -66,13 +68,17 @@ class _Window:
 
 
 class Stops:
-    """Which partitions of a gate stand still by their contract's will, and why."""
+    """Which partitions of a gate stand still by their contract's will, and why.
 
-    def __init__(self, alert: Callable[[Contract, int, str], None]) -> None:
-        self._alert = alert
+    A stop is recorded by the transaction in which it was found; people are alerted when that has committed.
+    """
+
+    def __init__(self, alert: Callable[[Contract, int, str], None], now: Callable[[], float] = time.time) -> None:
+        self._alert, self._now = alert, now
         self._limits: dict[str, Limits | None] = {}
         self._windows: dict[TopicPartition, _Window] = {}
-        self._stopped: dict[TopicPartition, int] = {}
+        self._stopped: dict[TopicPartition, Stop] = {}
+        self._unrecorded: dict[TopicPartition, Contract] = {}
         self._let_through: dict[TopicPartition, int] = {}
 
     def stands(self, partition: TopicPartition) -> bool:
@@ -81,7 +87,20 @@ class Stops:
 
     def standing(self) -> dict[str, str]:
         """Those that wait, by name, each with the offset it waits at; may be asked by any thread."""
-        return {str(place): f"its contract stopped it at offset {at}" for place, at in self._stopped.copy().items()}
+        stopped = self._stopped.copy().items()
+        return {str(place): f"its contract stopped it at offset {stop.offset}" for place, stop in stopped}
+
+    def stop(self, partition: TopicPartition) -> Stop | None:
+        """Why a partition stands; None where it does not."""
+        return self._stopped.get(partition)
+
+    def restore(self, partition: TopicPartition, stop: Stop) -> None:
+        """Take up what the last manifest of a partition says: that it stands, or may pass the record it stood at."""
+        if stop.resumed:
+            self._let_through[partition] = stop.offset
+        elif stop.cause is not StopCause.FULL:
+            self._stopped[partition] = stop
+            logger.warning("%s stands still: %s", partition, stop.reason)
 
     def row(
         self, partition: TopicPartition, contract: Contract, verdicts: Verdicts, offsets: Sequence[int]
@@ -89,13 +108,30 @@ class Stops:
         """The first row that is not to be handled; from then on the partition stands."""
         if not verdicts.findings and partition not in self._windows:
             return None
-        row, reason = self._halting(partition, verdicts, offsets)
+        cause, (row, reason) = StopCause.HALT, self._halting(partition, verdicts, offsets)
         if row is None:
-            row, reason = self._broken(partition, contract, verdicts, len(offsets))
+            cause, (row, reason) = StopCause.BREAKER, self._broken(partition, contract, verdicts, len(offsets))
         if row is not None:
-            self._stopped[partition] = offsets[row]
-            self._alert(contract, partition.partition, reason)
+            self._stopped[partition] = Stop(
+                cause=cause,
+                offset=offsets[row],
+                reason=reason,
+                contract_version=contract.version,
+                since=int(self._now() * 1000),
+            )
+            self._unrecorded[partition] = contract
         return row
+
+    def ended(self, *, committed: bool) -> None:
+        """The transaction has ended; what came to nothing is found again."""
+        if not committed:
+            self._windows.clear()
+        for partition, contract in self._unrecorded.items():
+            if committed:
+                self._alert(contract, partition.partition, self._stopped[partition].reason)
+            else:
+                self._stopped.pop(partition, None)
+        self._unrecorded.clear()
 
     def _halting(self, partition: TopicPartition, verdicts: Verdicts, offsets: Sequence[int]) -> tuple[int | None, str]:
         for row in sorted(verdicts.findings):
@@ -123,17 +159,18 @@ class Stops:
 
     def resume(self, partition: TopicPartition) -> None:
         """Go on: what was seen is forgotten, and the record that halted goes to quarantine."""
-        self._let_through[partition] = self._stopped.pop(partition, -1)
+        stop = self._stopped.pop(partition, None)
+        if stop is not None:
+            self._let_through[partition] = stop.offset
         self._windows.pop(partition, None)
 
-    def forget(self, partitions: Collection[TopicPartition] | None = None) -> None:
-        """These belong to somebody else now; without any named, what was counted came to nothing."""
-        if partitions is None:
-            self._windows.clear()
-            return
+    def forget(self, partitions: Collection[TopicPartition]) -> None:
+        """These belong to somebody else now."""
         for partition in partitions:
-            for known in (self._windows, self._stopped, self._let_through):
-                known.pop(partition, None)
+            self._windows.pop(partition, None)
+            self._stopped.pop(partition, None)
+            self._unrecorded.pop(partition, None)
+            self._let_through.pop(partition, None)
 
 
 def alarm(contract: Contract, partition: int, reason: str) -> str:

@@ -11,7 +11,17 @@ from typing import Any, cast
 from mesh.gate.product import GatedProduct
 from mesh.judge import Batch
 from mesh.kafka import AbortRequired
-from mesh.lineage import OffsetSet, PartitionChain, PartitionTransaction, RecordDigest, SchemaSeen, Settlement, Span
+from mesh.lineage import (
+    OffsetSet,
+    PartitionChain,
+    PartitionTransaction,
+    RecordDigest,
+    SchemaSeen,
+    Settlement,
+    Span,
+    Stop,
+    StopCause,
+)
 from mesh.types import Headers
 
 ORIGIN_HEADER = "mesh-origin"
@@ -66,6 +76,10 @@ class Observation:
     refused: list[int] = field(default_factory=list)
     stubs: list[int] = field(default_factory=list)
     released: list[int] = field(default_factory=list)
+    parked: list[int] = field(default_factory=list)
+    keys_held: int = 0
+    records_parked: int = 0
+    stop: Stop | None = field(init=False)
     settlements: list[Settlement] = field(default_factory=list)
     commands_next: int | None = None
     origins: list[bytes | None] = field(default_factory=list)
@@ -76,6 +90,11 @@ class Observation:
     quarantine: Deliveries = field(default_factory=Deliveries)
     read: RecordDigest = field(default_factory=RecordDigest)
     written: RecordDigest = field(default_factory=RecordDigest)
+
+    def __post_init__(self) -> None:
+        # Whether there is room again is found out anew whenever something was done.
+        known = self.chain.stop
+        self.stop = known if known is not None and known.cause is not StopCause.FULL else None
 
     def saw(self, batch: Batch) -> None:
         """Take in what was read, before anything is decided about it."""
@@ -103,6 +122,7 @@ class Observation:
             delivered=OffsetSet.of(self.delivered),
             refused=OffsetSet.of(self.refused),
             released=OffsetSet.of(self.released),
+            parked=OffsetSet.of(self.parked),
             stubs=OffsetSet.of(self.stubs),
             public=self.public.span(topics.public),
             quarantine=self.quarantine.span(topics.quarantine),
@@ -117,7 +137,14 @@ class Observation:
             created_at=created_at,
             settlements=tuple(self.settlements),
             commands_next=self.commands_next,
+            stop=self.stop if self.stop is not None and not self._passed_by(self.stop) else None,
+            keys_held=self.keys_held,
+            records_parked=self.records_parked,
         )
+
+    def _passed_by(self, stop: Stop) -> bool:
+        """Whether somebody let the partition go on, and its record was read since."""
+        return stop.resumed and self.ingress_to > stop.offset
 
 
 def _origin(headers: Headers) -> bytes | None:

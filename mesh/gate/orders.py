@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -10,6 +10,7 @@ from mesh.errors import EncodingRefused, MalformedBody, NotFound, UsageError
 from mesh.gate.product import GatedProduct
 from mesh.gate.quarantine import Command, Patching, Quarantined, Verb
 from mesh.gate.quarantine.patching import told
+from mesh.gate.spans import spans
 from mesh.judge.reasons import hidden_paths
 from mesh.kafka import LogReader, Message
 from mesh.lineage import LineageLog, PartitionChain, Result, Settlement
@@ -18,8 +19,6 @@ from mesh.types import TopicPartition
 ATTEMPTS: Final = 10
 """A record that so many judgements have refused is not for replaying any more: naive loops end here."""
 
-# Records nearer to each other than this are read in one go.
-_GAP: Final = 200
 _READ_SECONDS: Final = 5.0
 
 
@@ -85,6 +84,8 @@ class Clerk:
         self, messages: Sequence[Message], chain: PartitionChain, settled: Settled, *, stands: bool = False
     ) -> Orders:
         """What these commands come to; raises RegistryUnreachable when a patch needs a schema that cannot be had."""
+        if not messages:
+            return Orders(0, chain.commands_next)
         commands = [(message.offset(), _decoded(message)) for message in messages]
         held = self._fetched([command for _, command in commands if isinstance(command, Command)])
         orders = Orders(len(messages), messages[-1].offset() + 1)
@@ -168,7 +169,7 @@ class Clerk:
         place = TopicPartition(self._product.topics.quarantine, self._partition)
         wanted = {command.coordinate.offset for command in commands if self._here(command)}
         found: dict[int, Quarantined] = {}
-        for low, high in _spans(wanted):
+        for low, high in spans(wanted):
             for message in self._reader.read(place, low, high + 1, _READ_SECONDS):
                 record = Quarantined.of(message) if message.offset() in wanted else None
                 if record is not None:
@@ -205,15 +206,3 @@ def _resumed(at: int, command: Command, *, stands: bool) -> Settlement:
     if not stands:
         return _void(at, "the partition does not stand still", command.actor)
     return replace(_void(at, command.reason, command.actor), result=Result.RESUMED)
-
-
-def _spans(offsets: Collection[int]) -> Iterator[tuple[int, int]]:
-    """First and last offset of groups without a large gap."""
-    low = high = -1
-    for offset in sorted(offsets):
-        if low >= 0 and offset - high > _GAP:
-            yield low, high
-            low = offset
-        low, high = (offset if low < 0 else low), offset
-    if low >= 0:
-        yield low, high

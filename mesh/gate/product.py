@@ -6,10 +6,12 @@ import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
+from mesh.access import holds_keys
 from mesh.contract import Contract
 from mesh.contract.avro import fingerprint
 from mesh.errors import NotFound
 from mesh.gate.build import build_identity
+from mesh.gate.holds import most_waiting
 from mesh.gate.ports import SchemaSource
 from mesh.judge import Batch, Judge
 from mesh.lineage import Basis, SchemaSeen
@@ -51,6 +53,10 @@ class GatedProduct:
     registry: SchemaSource
     judge: Judge = field(init=False)
     basis: Basis = field(init=False)
+    holds_keys: bool = field(init=False)
+    """Whether some clause parks the later records of a key."""
+    most_waiting: int = field(init=False)
+    """How many records of a partition may wait: those that hold a key, and those behind them."""
     manifest_schema: SchemaId | None = None
     _values: dict[SchemaId, str] = field(default_factory=dict)
     _keys: dict[SchemaId, str] = field(default_factory=dict)
@@ -59,6 +65,7 @@ class GatedProduct:
         contract = self.contract
         self.judge = Judge(contract)
         self.basis = Basis(contract.id, contract.version, contract.rule_set_digest, build_identity())
+        self.holds_keys, self.most_waiting = holds_keys(contract), most_waiting(contract)
 
     @property
     def topics(self) -> ProductTopics:

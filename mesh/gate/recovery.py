@@ -44,7 +44,7 @@ class Recovery:
         committed end of an output moves, so reading earlier would miss the last transaction.
         """
         states = self._states(products.values())
-        self._await_settled(products)
+        self._await_settled(products, states)
         beginnings = self._admin.beginnings(products)
         cluster = self._admin.cluster_id()
         return {
@@ -52,27 +52,42 @@ class Recovery:
             for partition, product in products.items()
         }
 
+    def with_state(self, product: GatedProduct, chain: PartitionChain) -> PartitionChain:
+        """The chain of a partition whose contract came to hold keys after it was taken up; raises NotFound."""
+        state = self._admin.topics([product.topics.state]).get(product.topics.state)
+        if state is None:
+            raise NotFound("topic", product.topics.state, "apply its contract (mesh apply)")
+        return replace(chain, topics=replace(chain.topics, state=state.topic_id))
+
     def is_complete(self, product: GatedProduct) -> bool:
         """Whether every topic the gate needs for a product is there."""
         topics = product.topics
         names = {topics.ingress, topics.public, topics.quarantine, topics.lineage}
+        if product.holds_keys:
+            names.add(topics.state)
         return names == self._admin.topics(names).keys()
 
     def _states(self, products: Collection[GatedProduct]) -> dict[str, TopicState]:
         names = {
             name for each in products for name in (each.topics.ingress, each.topics.public, each.topics.quarantine)
-        }
-        # Without commands nothing of what is read is at stake.
-        states = self._admin.topics(names | {each.topics.commands for each in products})
+        } | {each.topics.state for each in products if each.holds_keys}
+        # Without commands nothing of what is read is at stake. Keys may be held from when the contract still held some.
+        states = self._admin.topics(names | {name for e in products for name in (e.topics.commands, e.topics.state)})
         for name in names - states.keys():
             raise NotFound("topic", name, "apply its contract (mesh apply)")
         return states
 
-    def _await_settled(self, products: Mapping[TopicPartition, GatedProduct]) -> None:
+    def _await_settled(self, products: Mapping[TopicPartition, GatedProduct], states: Mapping[str, TopicState]) -> None:
         outputs = [
             TopicPartition(topic, partition.partition)
             for partition, product in products.items()
-            for topic in (product.topics.public, product.topics.quarantine, product.topics.lineage)
+            for topic in (
+                product.topics.public,
+                product.topics.quarantine,
+                product.topics.lineage,
+                product.topics.state,
+            )
+            if topic != product.topics.state or topic in states
         ]
         goal = self._admin.ends(outputs, committed=False)
         deadline = time.monotonic() + _SETTLE_SECONDS
@@ -100,7 +115,7 @@ class Recovery:
                 product.name, cluster, partition.partition, topics, beginning if committed is None else committed
             )
             return Recovered(chain, expired=committed is not None and committed < beginning)
-        chain = _commanded(PartitionChain.resume(*last), topics)
+        chain = _stated(_commanded(PartitionChain.resume(*last), topics), topics)
         chain = self._continued(chain, topics, committed, beginning)
         return Recovered(chain, expired=chain.ingress_next < beginning)
 
@@ -137,6 +152,7 @@ def _ids(product: GatedProduct, states: Mapping[str, TopicState]) -> TopicIds:
         public=states[topics.public].topic_id,
         quarantine=states[topics.quarantine].topic_id,
         commands=states[topics.commands].topic_id if topics.commands in states else None,
+        state=states[topics.state].topic_id if topics.state in states else None,
     )
 
 
@@ -147,3 +163,10 @@ def _commanded(chain: PartitionChain, topics: TopicIds) -> PartitionChain:
         return chain
     start = chain.commands_next if former is None else 0
     return replace(chain, topics=replace(chain.topics, commands=topics.commands), commands_next=start)
+
+
+def _stated(chain: PartitionChain, topics: TopicIds) -> PartitionChain:
+    """The chain with the topic of state there is now; what was held in a former one is gone with it."""
+    if chain.topics.state not in (None, topics.state):
+        logger.error("%s: its topic of state is gone, and with it what was parked there", chain.where)
+    return replace(chain, topics=replace(chain.topics, state=topics.state))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from mesh.gate.holding import Parking
 from mesh.gate.observation import Observation
 from mesh.judge import Verdicts
 from mesh.kafka import AbortRequired, Message, Run, Transaction
@@ -36,6 +37,9 @@ class Routing:
     partition: TopicPartition
     observation: Observation
     unforwardable: set[int]
+    parking: Parking | None = None
+    parked: frozenset[int] = frozenset()
+    """The rows that wait for an earlier record of their key, whatever they hold; nothing is found in them yet."""
 
     def route(self, run: Run, verdicts: Verdicts, records: Sequence[Message]) -> None:
         """Send every record of a judged run where it belongs and note what happened."""
@@ -45,8 +49,9 @@ class Routing:
         if self.transaction.attempt or self.unforwardable:
             self._each(run, marked, verdicts, records)
         else:
-            outgoing = marked.only([row not in refusals for row in range(len(run))]) if refusals else marked
-            if marked is run:
+            staying = refusals | self.parked
+            outgoing = marked.only([row not in staying for row in range(len(run))]) if staying else marked
+            if marked is run and not self.parked:
                 self._digest(run, sorted(refusals))
             else:
                 observation.read.add_all(layouts_of(run.keys, run.values, run.headers))
@@ -54,10 +59,13 @@ class Routing:
             self._forward(outgoing)
             for row in sorted(refusals):
                 self._refuse(records[row], run.headers[row], verdicts.findings[row])
+            for row in sorted(self.parked):
+                self._park(records[row], run.headers[row])
         for findings in verdicts.findings.values():
             observation.clauses.update({finding.clause for finding in findings})
         times = verdicts.event_times
-        passing = times if not refusals else [time for row, time in enumerate(times) if row not in refusals]
+        staying = refusals | self.parked
+        passing = times if not staying else [time for row, time in enumerate(times) if row not in staying]
         observation.happened(passing)
 
     def _marked(self, run: Run, verdicts: Verdicts, records: Sequence[Message]) -> Run:
@@ -98,6 +106,8 @@ class Routing:
         for row, record in enumerate(records):
             if run.offsets[row] in self.unforwardable:
                 self._unforwardable(record)
+            elif row in self.parked:
+                self._park(record, run.headers[row])
             elif row in refusals:
                 self._refuse(record, run.headers[row], verdicts.findings[row])
             else:
@@ -117,6 +127,16 @@ class Routing:
         if self._write(self.observation.product.topics.quarantine, record, marked, report):
             quarantine.count += 1
             self.observation.refused.append(record.offset())
+
+    def hold(self, record: Message) -> None:
+        """A record that is refused holds its key from now on."""
+        key = record.key()
+        if self.parking is not None and key is not None:
+            self.parking.hold(key, record.offset())
+
+    def _park(self, record: Message, headers: Headers) -> None:
+        assert self.parking is not None  # noqa: S101  (who parks rows gives the place)
+        self.parking.park(record, headers, lambda report: partial(self._careful, report, record.offset()))
 
     def _write(self, topic: str, record: Message, headers: Headers, report: Any) -> bool:
         """Write the original bytes; what the client itself will not take becomes a stub at once."""

@@ -11,6 +11,7 @@ from mesh.gate.alerts import alert
 from mesh.gate.breaker import Stops
 from mesh.gate.commands import CommandFeed
 from mesh.gate.health import GateHealth
+from mesh.gate.holding import Holding
 from mesh.gate.meter import GateMeter
 from mesh.gate.ports import ContractSource, SchemaSource
 from mesh.gate.recovery import Recovery
@@ -63,10 +64,11 @@ def run_gate(
     """Gate every applied product until ``stopping()``; see TransactionalLoop.run for what it raises."""
     with Admin(connection) as admin, LogReader(connection) as reader:
         clock, feed = WallClock(), CommandFeed(lambda: SideInput(connection))
-        settler = Settler(feed, reader, Stops(alert), clock)
+        holding = Holding(reader)
+        settler = Settler(feed, reader, Stops(alert, clock.now), holding, clock)
         meter = GateMeter(telemetry, identity.group, clock) if telemetry.active else None
         recovery = Recovery(admin, reader)
-        step = GateStep(identity.transactional_id, contracts, registry, recovery, settler, clock, meter)
+        step = GateStep(identity.transactional_id, contracts, registry, recovery, settler, holding, clock, meter)
         gauge = meter.observe(connection, step.positions) if meter is not None else None
         if health is not None:
             health.serving(step)

@@ -5,29 +5,22 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mesh.access import AUDIT
 from mesh.errors import MeshError
 from mesh.gate.breaker import Stops
 from mesh.gate.commands import CommandFeed
+from mesh.gate.holding import Holding, Released, keeps
 from mesh.gate.observation import Observation
 from mesh.gate.orders import Clerk, Orders, Replay, Settled
 from mesh.gate.product import GatedProduct
-from mesh.gate.routing import marking
+from mesh.gate.releasing import Releasing, returning
 from mesh.judge import Batch, Verdicts
-from mesh.judge.frame import fault, schema_id
 from mesh.kafka import LogReader, Message, Transaction
-from mesh.lineage import (
-    VERDICT_HEADER,
-    PartitionChain,
-    Result,
-    Settlement,
-    VerdictHeader,
-    encode_verdict_header,
-)
-from mesh.types import Clock, Finding, SchemaId, TopicPartition
+from mesh.lineage import PartitionChain, Result, Settlement
+from mesh.types import Clock, TopicPartition
 
 logger = logging.getLogger(__name__)
 
@@ -44,14 +37,16 @@ class Prepared:
     clerk: Clerk
     orders: Orders
     verdicts: Verdicts
+    released: Released
+    """What was parked behind the records that are settled now, or were before."""
 
 
 class Settler:
     """Serves the commands of the partitions a gate owns. Partitions are named by their ingress."""
 
-    def __init__(self, feed: CommandFeed, reader: LogReader, stops: Stops, clock: Clock) -> None:
+    def __init__(self, feed: CommandFeed, reader: LogReader, stops: Stops, holding: Holding, clock: Clock) -> None:
         self._feed, self._reader, self._clock = feed, reader, clock
-        self.stops = stops
+        self.stops, self._holding = stops, holding
         self._settled: dict[TopicPartition, Settled] = {}
         self._open: dict[TopicPartition, Orders] = {}
         self._told: dict[TopicPartition, list[Settlement]] = {}
@@ -60,6 +55,10 @@ class Settler:
     def follow(self, chains: Mapping[TopicPartition, PartitionChain], products: Mapping[str, GatedProduct]) -> None:
         """Take up the commands of partitions whose chains were read from the lineage topic."""
         self._forget(chains)
+        self.stops.forget(chains)
+        for partition, chain in chains.items():
+            if chain.stop is not None:
+                self.stops.restore(partition, chain.stop)
         served = {tp: chain for tp, chain in chains.items() if chain.topics.commands is not None}
         self._feed.follow(
             {
@@ -69,7 +68,7 @@ class Settler:
         )
 
     def release(self, partitions: Collection[TopicPartition]) -> None:
-        """Their next owner settles what is left, and finds out by itself whether to stand still."""
+        """Their next owner settles what is left; whether they stand still it reads from their manifests."""
         self.stops.forget(partitions)
         self._forget(partitions)
         self._feed.leave([_commands(partition) for partition in partitions])
@@ -80,12 +79,14 @@ class Settler:
             self._resting.pop(partition, None)
 
     def due(self, free: Callable[[TopicPartition], bool]) -> list[tuple[TopicPartition, list[Message]]]:
-        """The partitions with commands to settle now, among those that are ``free``."""
-        found = [(_ingress(commands), messages) for commands, messages in self._feed.waiting()]
+        """The partitions with commands to settle now or records to release, among those that are ``free``."""
+        found = {_ingress(commands): messages for commands, messages in self._feed.waiting()}
+        for partition in self._holding.leaving():
+            found.setdefault(partition, [])
         now = self._clock.monotonic()
         return [
             (partition, messages)
-            for partition, messages in found
+            for partition, messages in found.items()
             if free(partition) and self._resting.get(partition, now) <= now
         ]
 
@@ -102,33 +103,37 @@ class Settler:
             orders = clerk.orders(messages, chain, self._settled[partition], stands=stands)
             batch = _batch(orders.replays)
             product.learn(batch)
+            verdicts = product.judge.judge(batch)
+            released = self._holding.prepare(product, partition, _ending(orders, verdicts))
         except MeshError as error:
             # Whatever it is, it must not stop the records: the commands wait, and so do the people behind them.
             seconds = _REST_SECONDS if error.retriable else _LONG_REST_SECONDS
             logger.warning("commands of %s wait %g s: %s", partition, seconds, error)
             self._resting[partition] = self._clock.monotonic() + seconds
             return None
-        return Prepared(product, clerk, orders, product.judge.judge(batch))
+        return Prepared(product, clerk, orders, verdicts, released)
 
     def write(
         self, prepared: Prepared, transaction: Transaction, partition: TopicPartition, observation: Observation
     ) -> None:
         """Put the outcome into the transaction, which must not have touched the partition before."""
-        orders, verdicts = prepared.orders, prepared.verdicts
+        orders, released = prepared.orders, prepared.released
         settlements = list(orders.settlements)
-        releasing = _Releasing(transaction, partition.partition, observation)
         for row, replay in enumerate(orders.replays):
-            findings = verdicts.findings.get(row, ())
-            refused = verdicts.refused(row)
-            releasing.write(replay, findings, refused=refused)
-            settlements.append(prepared.clerk.settlement(replay, Result.REFUSED if refused else Result.PASSED))
-        passed = [time for row, time in enumerate(verdicts.event_times) if not verdicts.refused(row)]
-        observation.happened([time for time in passed if time is not None])
-        observation.schemas |= prepared.product.seen(_batch(orders.replays))
+            result = Result.REFUSED if prepared.verdicts.refused(row) else Result.PASSED
+            settlements.append(prepared.clerk.settlement(replay, result))
+        releasing = Releasing(transaction, partition.partition, observation)
+        for each in sorted(returning(orders.replays, prepared.verdicts, partition, released)):
+            releasing.write(each)
+        self._holding.let_go(partition, transaction, released)
+        observation.schemas |= prepared.product.seen(_batch(orders.replays)) | prepared.product.seen(released.batch)
         observation.settlements += sorted(settlements, key=lambda settlement: settlement.command)
-        observation.commands_next = orders.next
-        transaction.beside[_commands(partition)] = orders.next
-        transaction.records += orders.count
+        if orders.count:
+            observation.commands_next = orders.next
+            transaction.beside[_commands(partition)] = orders.next
+        if observation.stop is not None and any(each.result is Result.RESUMED for each in settlements):
+            observation.stop = replace(observation.stop, resumed=True)
+        transaction.records += orders.count + len(released.records)
         self._audit(transaction, prepared, partition, observation.settlements)
         self._open[partition], self._told[partition] = orders, settlements
 
@@ -164,54 +169,9 @@ class Settler:
                     self._settled.setdefault(partition, Settled()).add(settlement)
                     if settlement.result is Result.RESUMED:
                         self.stops.resume(partition)
-        else:
-            self.stops.forget()
+        self.stops.ended(committed=committed)
         self._open.clear()
         self._told.clear()
-
-
-@dataclass(slots=True)
-class _Releasing:
-    """Writes replayed records of one partition within one attempt."""
-
-    transaction: Transaction
-    partition: int
-    observation: Observation
-
-    def write(self, replay: Replay, findings: tuple[Finding, ...], *, refused: bool) -> None:
-        observation, record = self.observation, replay.record
-        observation.released.append(replay.ingress)
-        observation.clauses.update({finding.clause for finding in findings})
-        if refused:
-            observation.refused.append(replay.ingress)
-            observation.quarantine.count += 1
-            headers = [*record.headers, (VERDICT_HEADER, self._verdict(replay, findings))]
-            topic, report = observation.product.topics.quarantine, observation.quarantine.report
-        else:
-            observation.public.count += 1
-            marks = marking(findings)
-            headers = [*record.headers, *([(VERDICT_HEADER, self._verdict(replay, marks))] if marks else [])]
-            topic, report = observation.product.topics.public, observation.public.report
-            observation.written.add(record.key, replay.value, headers)
-        self.transaction.produce(
-            topic, self.partition, record.key, replay.value, headers or None, record.arrived, report
-        )
-
-    def _verdict(self, replay: Replay, findings: tuple[Finding, ...]) -> bytes:
-        former, product = replay.record.verdict, self.observation.product
-        verdict = VerdictHeader(
-            product=product.name,
-            coordinate=former.coordinate,
-            findings=findings,
-            basis=product.basis,
-            schema_id=_written_with(replay.value),
-            attempt=former.attempt + 1,
-        )
-        return encode_verdict_header(verdict)
-
-
-def _written_with(value: bytes | None) -> SchemaId | None:
-    return schema_id(value) if value is not None and fault(value) is None else None
 
 
 def _batch(replays: Collection[Replay]) -> Batch:
@@ -220,6 +180,12 @@ def _batch(replays: Collection[Replay]) -> Batch:
         [replay.value for replay in replays],
         [replay.record.headers for replay in replays],
     )
+
+
+def _ending(orders: Orders, verdicts: Verdicts) -> set[int]:
+    """The ingress offsets of the refused records that hold no key any more once this is done."""
+    discarded = {each.ingress for each in orders.settlements if each.result is Result.DISCARDED}
+    return discarded | {replay.ingress for row, replay in enumerate(orders.replays) if not keeps(verdicts, row)}
 
 
 def _commands(ingress: TopicPartition) -> TopicPartition:

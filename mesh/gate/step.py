@@ -6,16 +6,18 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from mesh.errors import NotFound, RegistryUnreachable
+from mesh.gate.holding import Holding
 from mesh.gate.meter import GateMeter
 from mesh.gate.observation import Deliveries, Observation
 from mesh.gate.ports import ContractSource, SchemaSource
 from mesh.gate.product import GatedProduct
 from mesh.gate.recovery import Recovered, Recovery
 from mesh.gate.routing import Routing
+from mesh.gate.screening import Screening
 from mesh.gate.settling import Prepared, Settler
 from mesh.judge import Batch
 from mesh.kafka import Message, Run, Transaction
-from mesh.lineage import Manifest, PartitionChain, encode_manifest
+from mesh.lineage import Manifest, PartitionChain, Stop, StopCause, encode_manifest
 from mesh.types import Clock, Finding, TopicPartition
 
 logger = logging.getLogger(__name__)
@@ -34,12 +36,13 @@ class GateStep:
         registry: SchemaSource,
         recovery: Recovery,
         settler: Settler,
+        holding: Holding,
         clock: Clock,
         meter: GateMeter | None = None,
     ) -> None:
         self._meter = meter
         self._identity, self._contracts, self._registry = identity, contracts, registry
-        self._recovery, self._settler, self._clock = recovery, settler, clock
+        self._recovery, self._settler, self._holding, self._clock = recovery, settler, holding, clock
         self._products: dict[str, GatedProduct] = {}
         self._applied: dict[str, GatedProduct] = {}
         self._chains: dict[TopicPartition, PartitionChain] = {}
@@ -49,6 +52,7 @@ class GateStep:
         self._missing: dict[str, float] = {}
         self._troubles: dict[str, str] = {}
         self._restored = False
+        self._screening = Screening(holding, settler.stops, clock.now)
 
     def inputs(self) -> Collection[str]:
         """The ingress topics of every applied product; contracts that changed take effect with the next transaction."""
@@ -75,7 +79,9 @@ class GateStep:
     def troubles(self) -> dict[str, str]:
         """What stands still now, by ingress topic or partition, and why; may be asked by any thread."""
         missing = dict.fromkeys(self._missing.copy(), "a topic of the product is missing; apply it again (mesh apply)")
-        return self._troubles.copy() | missing | self._settler.stops.standing()
+        stops = {str(tp): chain.stop for tp, chain in self._chains.copy().items()}
+        full = {name: stop.reason for name, stop in stops.items() if stop is not None and stop.cause is StopCause.FULL}
+        return self._troubles.copy() | missing | full | self._settler.stops.standing()
 
     def positions(self) -> dict[TopicPartition, int]:
         """The next offset of every partition held, as committed; may be asked by any thread."""
@@ -98,7 +104,9 @@ class GateStep:
                 continue
             self._chains[partition] = recovered.chain
             starts[partition] = recovered.chain.ingress_next
-        self._settler.follow({partition: self._chains[partition] for partition in starts}, self._products)
+        taken = {partition: self._chains[partition] for partition in starts}
+        self._holding.follow(taken, self._products)
+        self._settler.follow(taken, self._products)
         return starts
 
     def _recovered(
@@ -135,6 +143,7 @@ class GateStep:
             self._chains.pop(partition, None)
             self._unforwardable.pop(partition, None)
             self._troubles.pop(str(partition), None)
+        self._holding.release(partitions)
         self._settler.release(partitions)
 
     def attend(self, begin: Callable[[TopicPartition], Transaction], ready: Callable[[TopicPartition], bool]) -> None:
@@ -156,8 +165,8 @@ class GateStep:
 
     def process(self, transaction: Transaction, partition: TopicPartition, records: Sequence[Message]) -> int:
         """Judge and route; fewer than all when a schema cannot be asked for, or the contract has the partition stop."""
-        product, stops = self._products.get(partition.topic), self._settler.stops
-        if product is None or stops.stands(partition):
+        product = self._products.get(partition.topic)
+        if product is None or not self._ready(product, partition, records[0]):
             return 0
         run = Run.of(records)
         batch = Batch(run.keys, run.values, run.headers)
@@ -167,18 +176,23 @@ class GateStep:
             logger.warning("%s is parked: %s", partition, error)
             return 0
         verdicts = product.judge.judge(batch)
-        stop = stops.row(partition, product.contract, verdicts, run.offsets)
-        if stop == 0:
+        handling = self._screening.handling(product, partition, run, verdicts, self._known_stop(partition))
+        if handling.stop is not None:
+            self._record_stop(transaction, product, partition, handling.stop)
+        if handling.rows == 0:
             return 0
-        if stop is not None:
-            records, run = records[:stop], run.only([row < stop for row in range(len(run))])
+        if handling.rows < len(run):
+            records, run = records[: handling.rows], run.first(handling.rows)
             batch = Batch(run.keys, run.values, run.headers)
-            verdicts = product.judge.judge(batch)
         observation = self._observation(product, partition)
         observation.saw(batch)
         if self._meter is not None:
             self._meter.saw(run.headers)
-        self._routing(transaction, partition, observation).route(run, verdicts, records)
+        routing = self._routing(transaction, partition, observation)
+        routing.parked = handling.screened.parked
+        for row in handling.screened.holding:
+            routing.hold(records[row])
+        routing.route(run, handling.verdicts, records)
         observation.ingress_to = records[-1].offset() + 1
         return len(records)
 
@@ -200,7 +214,32 @@ class GateStep:
 
     def _routing(self, transaction: Transaction, partition: TopicPartition, observation: Observation) -> Routing:
         unforwardable = self._unforwardable.setdefault(partition, set())
-        return Routing(transaction, partition, observation, unforwardable)
+        parking = self._holding.parking(partition, transaction, observation)
+        return Routing(transaction, partition, observation, unforwardable, parking)
+
+    def _ready(self, product: GatedProduct, partition: TopicPartition, record: Message) -> bool:
+        """Whether records can be handled; the holds of a contract that did not hold keys before are taken up here."""
+        if product.holds_keys and not self._holding.known(partition):
+            if partition in self._open:
+                return False
+            try:
+                self._chains[partition] = self._recovery.with_state(product, self._chains[partition])
+            except NotFound as error:
+                self._leave(partition.topic, error)
+                return False
+            self._holding.follow({partition: self._chains[partition]}, self._products)
+        return not self._screening.waits(partition, record, self._known_stop(partition))
+
+    def _known_stop(self, partition: TopicPartition) -> Stop | None:
+        return self._open[partition].stop if partition in self._open else self._chains[partition].stop
+
+    def _record_stop(
+        self, transaction: Transaction, product: GatedProduct, partition: TopicPartition, stop: Stop
+    ) -> None:
+        observation = self._observation(product, partition)
+        observation.stop = stop
+        # A manifest that covers no record still has to be of the partition's owner.
+        transaction.positions.setdefault(partition, observation.ingress_to)
 
     def complete(self, transaction: Transaction) -> None:
         """Outputs have their offsets: write a manifest for each partition the transaction touched."""
@@ -208,6 +247,7 @@ class GateStep:
         if self._meter is not None:
             self._meter.completing()
         for partition, observation in self._open.items():
+            self._holding.complete(transaction, partition, observation)
             manifest = observation.chain.extend(observation.transaction(self._identity, created_at))
             payload = encode_manifest(manifest, observation.product.manifest_schema_id())
             topic = observation.product.topics.lineage
@@ -222,6 +262,7 @@ class GateStep:
                 self._chains[partition] = PartitionChain.resume(manifest, payload, place.first)
                 self._unforwardable.pop(partition, None)
                 self._troubles.pop(partition.topic, None)
+        self._holding.ended(self._open, committed=committed)
         self._settler.ended(committed=committed)
         if self._meter is not None:
             self._meter.settled(self._open, committed=committed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -57,3 +57,8 @@ class Verdicts:
     def refusals(self) -> frozenset[int]:
         """The rows that are refused."""
         return frozenset(row for row, found in self.findings.items() if any(map(_REFUSES, found)))
+
+    def first(self, rows: int, without: Collection[int] = ()) -> Verdicts:
+        """Those of the first rows; nothing is said of the rows ``without``."""
+        found = {row: each for row, each in self.findings.items() if row < rows and row not in without}
+        return Verdicts(found, self.event_times[:rows])

@@ -56,6 +56,10 @@ class Run:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    def first(self, rows: int) -> Run:
+        """The first records."""
+        return Run(self.offsets[:rows], self.keys[:rows], self.values[:rows], self.headers[:rows], self.times[:rows])
+
     def only(self, rows: Sequence[bool]) -> Run:
         """The records whose row is true."""
         return Run(

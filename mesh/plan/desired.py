@@ -196,6 +196,9 @@ def _fixed(contract: Contract) -> str | None:
 
 
 def _quarantine_retention(contract: Contract) -> str:
+    if holds_keys(contract):
+        # A key is held until its record is settled, and one that has expired nobody could settle.
+        return _FOR_EVER
     public = int(contract.topic_config.get("retention.ms", 0))
     return _FOR_EVER if public < 0 else str(max(public, _QUARANTINE_RETENTION))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from mesh.access import GATE, desired_acls, product_acls
-from mesh.kafka import Acl
 from tests.support.contracts import Draft
 
 PUBLIC = "weather.observations.v1"
@@ -18,6 +17,9 @@ Allow _mesh.gate Write Topic weather.observations.v1.quarantine
 Allow _mesh.gate Describe Topic weather.observations.v1.lineage
 Allow _mesh.gate Read Topic weather.observations.v1.lineage
 Allow _mesh.gate Write Topic weather.observations.v1.lineage
+Allow _mesh.gate Describe Topic weather.observations.v1.state
+Allow _mesh.gate Read Topic weather.observations.v1.state
+Allow _mesh.gate Write Topic weather.observations.v1.state
 Allow _mesh.gate Describe Topic weather.observations.v1.ingress
 Allow _mesh.gate Read Topic weather.observations.v1.ingress
 Allow _mesh.gate Describe Topic weather.observations.v1.commands
@@ -55,15 +57,15 @@ def test_the_whole_set_of_one_product() -> None:
     assert sorted(map(str, desired_acls([Draft(readers=["delay-desk"]).contract()]))) == sorted(EXPECTED)
 
 
-def test_the_state_topic_is_opened_only_to_hold_keys() -> None:
-    def on_state(draft: Draft) -> set[Acl]:
-        return {acl for acl in product_acls(draft.contract()) if acl.name == f"{PUBLIC}.state"}
+def test_what_is_parked_is_seen_by_those_who_see_the_quarantine_and_always_leaves_through_the_gate() -> None:
+    def on_state(draft: Draft) -> set[tuple[str, str]]:
+        given = product_acls(draft.contract())
+        return {(acl.principal, acl.operation) for acl in given if acl.name == f"{PUBLIC}.state"}
 
-    assert on_state(Draft()) == set()
-    assert {(acl.principal, acl.operation) for acl in on_state(Draft(reaction="hold-key"))} == {
-        (GATE, "Read"),
-        (GATE, "Write"),
-        (GATE, "Describe"),
+    gate = {(GATE, "Read"), (GATE, "Write"), (GATE, "Describe")}
+    assert on_state(Draft(operators=["desk"])) == gate
+    assert on_state(Draft(reaction="hold-key", operators=["desk"], readers=["delay-desk"])) == gate | {
+        (who, what) for who in ("weather", "desk") for what in ("Read", "Describe")
     }
 
 

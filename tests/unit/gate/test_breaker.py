@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import yaml
 from mesh.contract import Contract
 from mesh.gate.breaker import Limits, Stops, alarm
 from mesh.judge import Verdicts
+from mesh.lineage import Stop, StopCause
 from mesh.types import Finding, Reaction, TopicPartition
 from tests.support.contracts import Draft
 
@@ -30,15 +32,18 @@ class Desk:
     def __init__(self, breaker: Any = None) -> None:
         self.contract = contract(breaker)
         self.alerts: list[str] = []
-        self.stops = Stops(lambda _, number, reason: self.alerts.append(f"p{number}: {reason}"))
+        self.stops = Stops(lambda _, number, reason: self.alerts.append(f"p{number}: {reason}"), lambda: 7.0)
         self.offset = 0
 
-    def batch(self, count: int, refused: Collection[int] = (), halting: Collection[int] = ()) -> int | None:
+    def batch(
+        self, count: int, refused: Collection[int] = (), halting: Collection[int] = (), *, committed: bool = True
+    ) -> int | None:
         quarantine = {row: (Finding("speed-possible", "speed", ""),) for row in refused}
         halt = {row: (Finding("height", "", "", Reaction.HALT),) for row in halting}
         offsets: Sequence[int] = range(self.offset, self.offset + count)
         row = self.stops.row(PLACE, self.contract, Verdicts({**quarantine, **halt}, [None] * count), offsets)
         self.offset += count if row is None else row
+        self.stops.ended(committed=committed)
         return row
 
 
@@ -86,14 +91,45 @@ def test_readiness_is_told_where_it_stands_until_it_goes_on() -> None:
     assert desk.stops.standing() == {}
 
 
-def test_another_owner_finds_out_by_itself() -> None:
+def test_of_a_transaction_that_came_to_nothing_nothing_counts() -> None:
     desk = Desk({"run": 2})
+    assert desk.batch(1, [0], committed=False) is None
+    assert desk.batch(1, [0]) is None
+    assert desk.batch(1, [0], committed=False) == 0
+    assert (desk.stops.stands(PLACE), desk.alerts) == (False, [])
     assert desk.batch(2, [0, 1]) == 1
+    assert (desk.stops.stands(PLACE), len(desk.alerts)) == (True, 1)
+
+
+def test_another_owner_takes_up_what_is_recorded() -> None:
+    desk, other = Desk({"run": 2}), Desk({"run": 2})
+    assert desk.batch(2, [0, 1]) == 1
+    stop = desk.stops.stop(PLACE)
+    assert stop is not None
+    told = (stop.cause, stop.offset, stop.reason, stop.contract_version, stop.since, stop.resumed)
+    assert told == (StopCause.BREAKER, 1, "2 refused in a row, mostly by `speed-possible`", "1.2.0", 7_000, False)
     desk.stops.forget([PLACE])
     assert not desk.stops.stands(PLACE)
-    assert desk.batch(1, [0]) is None
-    desk.stops.forget()
-    assert desk.batch(1, [0]) is None
+    other.stops.restore(PLACE, stop)
+    assert other.stops.stands(PLACE)
+    assert other.alerts == []
+
+
+def test_another_owner_lets_a_record_pass_that_somebody_let_go_on() -> None:
+    desk, other = Desk(), Desk()
+    assert desk.batch(10, halting=[4]) == 4
+    stop = desk.stops.stop(PLACE)
+    assert stop is not None
+    other.stops.restore(PLACE, replace(stop, resumed=True))
+    assert not other.stops.stands(PLACE)
+    assert other.batch(10, halting=[4, 6]) == 6
+
+
+def test_no_room_is_found_out_anew() -> None:
+    desk = Desk()
+    full = Stop(cause=StopCause.FULL, offset=3, reason="", contract_version="1.2.0", since=1)
+    desk.stops.restore(PLACE, full)
+    assert not desk.stops.stands(PLACE)
 
 
 @pytest.mark.parametrize("breaker", ["fast", {"share": "much"}, {"run": "x"}, ["run"]])

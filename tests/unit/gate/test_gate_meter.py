@@ -6,11 +6,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
+from uuid import UUID
 
 import pytest
 
 from mesh.gate.meter import GateMeter
 from mesh.gate.observation import Observation
+from mesh.lineage import PartitionChain, TopicIds
 from mesh.telemetry import (
     ACCEPTED,
     CLAUSE,
@@ -74,9 +76,12 @@ def meter(told: Told) -> GateMeter:
     return GateMeter(told, "_mesh.gate.default", Ticking())
 
 
+CHAIN = PartitionChain.start("a.b", "cluster", 0, TopicIds(UUID(int=1), UUID(int=2), UUID(int=3)), 0)
+
+
 def observation(records: int, refused: int, **clauses: int) -> Observation:
     product: Any = SimpleNamespace(name="a.b")
-    made = Observation(product, cast("Any", None), 0, delivered=list(range(records)), clauses=Counter(clauses))
+    made = Observation(product, CHAIN, 0, delivered=list(range(records)), clauses=Counter(clauses))
     made.public.count, made.quarantine.count = records - refused, refused
     return made
 
