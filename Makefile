@@ -38,7 +38,7 @@ fix: $(VENV)/.dev ## what ruff can mend by itself
 
 bench: $(VENV)/.dev ## make bench ONLY=name: one benchmark, its table and benchmarks/results/name.json
 	@test -n "$(ONLY)" || { echo "which one? make bench ONLY=name, with a name of benchmarks/*.py" >&2; exit 2; }
-	@$(BIN)/python -m benchmarks.$(ONLY)
+	@$(BIN)/python -m benchmarks.$(ONLY) $(ARGS)
 
 clean: ## remove .venv and every cache of the checkout; never data
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build wheels

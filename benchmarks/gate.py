@@ -1,231 +1,216 @@
-"""The gate beside loops a user would write, end to end on a real Kafka that shares the machine."""
+"""The gate beside the client's ceiling and the loops a user would write, end to end on a Kafka on the same cores."""
 
 from __future__ import annotations
 
-import json
-import os
-import secrets
+import dataclasses
 import signal
 import sys
-import tempfile
-import time
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
+from tempfile import TemporaryDirectory
 from typing import Final
 
-import psutil
-from confluent_kafka import Consumer, KafkaException
-from confluent_kafka import TopicPartition as ClientTopicPartition
-
-from benchmarks.flights import YEAR, Wire, flights_contract, wire
-from benchmarks.harness import RESULTS, Benchmark, Comparison, Reading, Variant, in_turns, publish
-from benchmarks.loops import Job
+from benchmarks import orders
+from benchmarks.flights import Wire
+from benchmarks.ground import GATE, PARTITIONS, Ground, Load, ground
+from benchmarks.harness import RESULTS, Benchmark, Comparison, Reading, Table, Variant, publish
+from benchmarks.venvs import NotInstalled, python_of, requirements
+from benchmarks.waits import commits, latencies, many
 from mesh.contract import Contract
-from mesh.embedded.jars import JarCache, locked_jars
-from mesh.embedded.kafka import EmbeddedKafka, KafkaOptions
-from mesh.embedded.process import Child, Service
-from mesh.kafka import Admin, Connection, Producer
-from mesh.producer.encoding import RecordEncoder
-from mesh.types import TopicPartition
-from tests.support.broker import Broker
-from tests.support.mesh import RunningMesh, running_mesh
+from mesh.errors import MeshError
 
-PASS, GATE, ROWS, SERDES = (
-    "pass-through, at least once",
-    "gate, exactly once",
-    "fastavro + function, exactly once",
-    "serdes + function, at least once",
-)
+PASS, PASS_TWO = "pass-through, at least once", "pass-through, 2 processes"
+ONCE, LEAST, ONE_RULE, TWO = "gate, exactly once", "gate, at least once", "gate, 1 rule", "gate, 2 processes"
+ROWS, SERDES, CEL = "fastavro + function, exactly once", "serdes + function", "serdes + CEL"
+QUIX, FASTSTREAM, FAUST = "Quix Streams", "FastStream, batches", "Faust"
+_RIVALS: Final = {QUIX: "quix", FASTSTREAM: "faststream", FAUST: "faust"}
 _COMPARISONS: Final = (
-    Comparison("gate / pass-through", GATE, PASS, floor=0.7, target=0.9),
-    Comparison("gate / fastavro exactly once", GATE, ROWS, floor=1.2, target=3),
-    Comparison("gate / serdes", GATE, SERDES, floor=15, target=20),
-    Comparison("gate / pass-through, CPU", GATE, PASS, "cpu"),
-    Comparison("gate / fastavro exactly once, CPU", GATE, ROWS, "cpu"),
-    Comparison("gate / serdes, CPU", GATE, SERDES, "cpu"),
+    Comparison("exactly once / pass-through", ONCE, PASS, floor=0.7, target=0.9),
+    Comparison("at least once / pass-through", LEAST, PASS, floor=0.7, target=0.9),
+    Comparison("exactly once / at least once", ONCE, LEAST, floor=0.85, target=0.95),
+    Comparison("ten rules / one rule", ONCE, ONE_RULE, floor=0.8, target=0.9),
+    Comparison("2 processes / 2 processes of pass-through", TWO, PASS_TWO, floor=0.7),
+    Comparison("2 processes / 1 process", TWO, ONCE),
+    Comparison("gate / fastavro exactly once", ONCE, ROWS, floor=1.2, target=3),
+    Comparison("gate / serdes", ONCE, SERDES, floor=15, target=22),
+    Comparison("gate / serdes with CEL", ONCE, CEL, floor=100),
+    Comparison("gate / Quix", ONCE, QUIX, floor=12, target=16),
+    Comparison("gate / FastStream", ONCE, FASTSTREAM, floor=25, target=36),
+    Comparison("gate / Faust", ONCE, FAUST, floor=100, target=180),
+    Comparison("exactly once / pass-through, CPU", ONCE, PASS, "cpu"),
+    Comparison("at least once / pass-through, CPU", LEAST, PASS, "cpu"),
+    Comparison("exactly once / at least once, CPU", ONCE, LEAST, "cpu"),
+    Comparison("gate / fastavro exactly once, CPU", ONCE, ROWS, "cpu"),
+    Comparison("gate / serdes, CPU", ONCE, SERDES, "cpu"),
 )
 _NOTES: Final = (
-    "Kafka shares the cores: rates are of the whole machine, CPU us/record is the loop's process alone",
-    "every loop is one process with four partitions; clocks run from its first commit to its last",
-    "the gate also writes lineage, proves its offsets and marks refusals with their findings; the others do not",
-    "serdes is AvroDeserializer and AvroSerializer: it re-encodes what it forwards",
+    "Kafka shares the cores: rates are of the whole machine, CPU us/record and MiB are the loop's process alone",
+    "clocks run from the first commit to the last; four partitions; up to 20,000 records or 0.25 s a commit",
+    "one order in fifty breaks a rule; the gate also writes lineage and marks refusals with their findings",
+    "serdes is AvroDeserializer and AvroSerializer: it re-encodes what it forwards, at least once, like the frameworks",
+    "slow ones get fewer records and rates are compared; frameworks run in venvs of their own (benchmarks/rivals)",
+    "latency: from the publisher's time stamp to a read_committed reader of the public topic",
 )
-_LOOPS: Final = {PASS: "pass-through", ROWS: "fastavro-once", SERDES: "serdes"}
-_GROUP: Final = "_mesh.gate.default"
-_WATCH_SECONDS, _PATIENCE_SECONDS = 0.03, 180.0
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
-    """The mesh the loops run on, and its broker's process."""
+class Sizes:
+    """How much of everything; ``slow`` is how many records the slow ones get."""
 
-    mesh: RunningMesh
-    broker: int
+    records: int = 400_000
+    rounds: int = 3
+    slow: dict[str, int] = dataclasses.field(
+        default_factory=lambda: {SERDES: 60_000, CEL: 1_500, QUIX: 60_000, FASTSTREAM: 40_000, FAUST: 6_000}
+    )
+    rates: tuple[int, ...] = (1, 1_000, 20_000)
+    seconds: float = 10.0
+    touched: tuple[int, ...] = (1, 10, 50)
+    commits: int = 15
+    products: int = 300
 
-    def load(self, sample: Wire) -> Load:
-        """A new product of its own with the sample on its ingress."""
-        contract = flights_contract("bench" + secrets.token_hex(4))
-        self.mesh.apply(contract, source="benchmarks")
-        with self.mesh.registry() as registry:
-            encoder = RecordEncoder(contract, registry)
-        assert encoder.key_id is not None  # noqa: S101  (the contract names a primary key)
-        named = sample.renamed(encoder.key_id, encoder.value_id)
-        with Producer(self.mesh.admin) as producer:
-            for row, (key, value) in enumerate(zip(named.keys, named.values, strict=True)):
-                producer.produce(contract.topics.ingress, key=key, value=value, partition=row % contract.partitions)
-            producer.flush(60)
-        return Load(self, contract, len(named))
+    @classmethod
+    def short(cls) -> Sizes:
+        """To see that everything works; its numbers say little."""
+        slow = {SERDES: 25_000, CEL: 600, QUIX: 25_000, FASTSTREAM: 10_000, FAUST: 3_000}
+        return cls(100_000, 1, slow, (1, 1_000), 3.0, (1, 10), 4, 20)
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """One round's records, waiting on an ingress."""
+class Field:
+    """Who takes part: products of ten rules and of one, the loops' own topic, the frameworks that were installed."""
 
-    bench: Bench
-    contract: Contract
-    records: int
+    sizes: Sizes
+    ten: Load
+    one: Load
+    source: Load
+    pythons: dict[str, Path]
 
-    @property
-    def places(self) -> list[TopicPartition]:
-        """The ingress partitions."""
-        return [TopicPartition(self.contract.topics.ingress, number) for number in range(self.contract.partitions)]
+    @classmethod
+    def on(cls, ground: Ground, sample: Wire, sizes: Sizes, pythons: dict[str, Path]) -> Field:
+        """A field on a mesh that is new."""
+        ten, one = (ground.product(_contract(rules), sample) for rules in (10, 1))
+        source = ground.source(ten.contract, ten.values).fill()
+        # The broker's compiler is warm before anything counts.
+        source.loops("pass-through", sizes.records)
+        return cls(sizes, ten, one, source, pythons)
 
-    def gate(self) -> Reading:
-        """``mesh gate run``, as a process."""
-        config = {"MESH_CONFIG": str(self.bench.mesh.folder.config)}
-        return self._measured(["-m", "mesh", "gate", "run"], config, _GROUP, self.records)
+    def variants(self) -> list[Variant]:
+        """Everyone, once each."""
+        found: dict[str, Callable[[], Reading]] = {
+            PASS: partial(self.source.loops, "pass-through", self.sizes.records),
+            ONCE: partial(self.ten.gates, GATE),
+            LEAST: partial(self.ten.gates, ("-m", "benchmarks.gates", "--untied")),
+            ONE_RULE: partial(self.one.gates, GATE),
+            ROWS: partial(self.source.loops, "fastavro-once", self.sizes.records),
+            SERDES: partial(self.source.loops, "serdes", self.sizes.slow[SERDES]),
+            CEL: partial(self.source.loops, "serdes-cel", self.sizes.slow[CEL]),
+        }
+        for name, python in self.pythons.items():
+            found[name] = partial(self.source.rival, _RIVALS[name], python, self.sizes.slow[name])
+        return [Variant(name, run) for name, run in found.items()]
 
-    def loop(self, name: str, enough: int) -> Reading:
-        """One of the loops, as a process, until it has committed ``enough`` records."""
-        job = self._job(name)
-        return self._measured(["-m", "benchmarks.loops"], job.environment(), job.group, min(enough, self.records))
 
-    def _measured(self, command: Sequence[str], environment: Mapping[str, str], group: str, enough: int) -> Reading:
-        log = self.bench.mesh.folder.logs / "measured.log"
-        child = Child(Service("measured", [sys.executable, *command], log, {**os.environ, **environment}))
-        child.start()
+def pairs(ground: Ground, sample: Wire) -> list[Variant]:
+    """Two processes each, on a mesh of one product: with more, one gate may hold all partitions of one."""
+    load = ground.product(_contract(10), sample)
+
+    def passed() -> Reading:
+        return ground.source(load.contract, load.values).loops_together("pass-through", 2)
+
+    return [Variant(PASS_TWO, passed), Variant(TWO, partial(load.gates, GATE, (*GATE, "--ordinal", "1")))]
+
+
+def _contract(rules: int) -> Contract:
+    return orders.orders_contract(rules, f"bench{token_hex(4)}.orders", PARTITIONS)
+
+
+def installed(skipped: dict[str, str]) -> dict[str, Path]:
+    """The frameworks' interpreters; those that do not install are noted with the reason."""
+    pythons: dict[str, Path] = {}
+    for name, rival in _RIVALS.items():
+        print(f"{name}: a venv of its own ...", file=sys.stderr)
         try:
-            return self._watched(child, group, enough)
-        finally:
-            child.stop()
-
-    def _job(self, name: str) -> Job:
-        mesh, topics, own = self.bench.mesh, self.contract.topics, f"bench.{name}.{secrets.token_hex(4)}"
-        with Admin(mesh.admin) as admin:
-            for topic in (own, f"{own}.refused"):
-                admin.create_topic(topic, self.contract.partitions, {})
-        schema = self.contract.value_schema_json
-        registry = mesh.settings.home.registry
-        return Job(name, _client(mesh.admin), own, topics.ingress, own, f"{own}.refused", registry, schema)
-
-    def _watched(self, child: Child, group: str, enough: int) -> Reading:
-        """From the first commit seen to the one that completes ``enough``; the same black box for all."""
-        loop, broker = psutil.Process(child.pid), psutil.Process(self.bench.broker)
-        with _watching(self.bench.mesh.admin, group, self.places) as counted:
-            first = _awaited(child, counted, 1)
-            began, loop_began, broker_began = time.monotonic(), _cpu(loop), _cpu(broker)
-            last = _awaited(child, counted, enough)
-            wall, cpu, broker_cpu = time.monotonic() - began, _cpu(loop) - loop_began, _cpu(broker) - broker_began
-        return Reading(last - first, wall, cpu, broker_cpu)
+            pythons[name] = python_of(rival)
+        except NotInstalled as error:
+            skipped[name] = f"it does not install here: {error}"
+    return pythons
 
 
-@contextmanager
-def _watching(connection: Connection, group: str, places: Sequence[TopicPartition]) -> Iterator[Callable[[], int]]:
-    """How many records a group has committed, asked as a consumer that never joins.
-
-    The administrative client's way to ask crashes the process when the group's coordinator is only just being made.
-    """
-    asked = [ClientTopicPartition(place.topic, place.partition) for place in places]
-    consumer = Consumer(connection.config(group_id=group, isolation_level="read_uncommitted"))
-
-    def counted() -> int:
-        try:
-            return sum(max(0, place.offset) for place in consumer.committed(asked, 5))
-        except KafkaException:
-            # Nobody coordinates a group that is only just being made; who waits has a deadline.
-            return 0
-
-    try:
-        yield counted
-    finally:
-        consumer.close()
+def compete(variants: Sequence[Variant], rounds: int, skipped: dict[str, str]) -> dict[str, list[Reading]]:
+    """All rounds; each begins with another one. A framework that fails is left out, ours must not."""
+    readings: dict[str, list[Reading]] = {}
+    for number in range(rounds):
+        present = [each for each in variants if each.name not in skipped]
+        shift = number % len(present)
+        for variant in [*present[shift:], *present[:shift]]:
+            try:
+                taken = variant.run()
+            except MeshError as error:
+                if variant.name not in _RIVALS:
+                    raise
+                skipped[variant.name] = str(error)
+                readings.pop(variant.name, None)
+            else:
+                readings.setdefault(variant.name, []).append(taken)
+                print(f"round {number + 1}: {variant.name}: {taken.rate:,.0f} records/s", file=sys.stderr)
+    return readings
 
 
-def _awaited(child: Child, counted: Callable[[], int], enough: int) -> int:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while (count := counted()) < enough:
-        if child.pid is None:
-            raise child.failure("ended by itself")
-        if time.monotonic() > deadline:
-            raise child.failure(f"did only {count:,} of {enough:,} records within {_PATIENCE_SECONDS:g} s")
-        time.sleep(_WATCH_SECONDS)
-    return count
+def waits(ground: Ground, values: Sequence[bytes], sizes: Sizes) -> dict[str, Table]:
+    """What is no race: tables of their own."""
+    return {
+        "latency through the gate": latencies(ground, values[:5_000], sizes.rates, sizes.seconds),
+        "what a commit takes by the partitions it touches": commits(ground, values, sizes.touched, sizes.commits),
+        "products at one record a second each": many(ground, values, sizes.products, sizes.seconds * 2),
+    }
 
 
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
-def _client(connection: Connection) -> dict[str, object]:
-    return json.loads(json.dumps(connection.config()))  # type: ignore[no-any-return]  # a copy of a flat dictionary
-
-
-@contextmanager
-def bench() -> Iterator[Bench]:
-    """A Kafka compiled for load, a registry, and a gate that is not running yet."""
-    jars = JarCache.of_environment().provide(locked_jars())
-    options = KafkaOptions(optimise=True, heap_mib=1024)
-    with (
-        tempfile.TemporaryDirectory(prefix="mesh-bench-") as folder,
-        EmbeddedKafka(Path(folder), jars, secrets.token_urlsafe(16), options) as kafka,
-        running_mesh(Broker(kafka.connection)) as mesh,
-    ):
-        mesh.gate.stop()
-        broker = kafka.node(1).pid
-        assert broker is not None  # noqa: S101  (it has just answered)
-        yield Bench(mesh, broker)
-
-
-def one_round(load: Load, slow: int) -> list[Variant]:
-    """The four ways to move one load."""
-    enough = {PASS: load.records, ROWS: load.records, SERDES: slow}
-    loops = [Variant(name, partial(load.loop, _LOOPS[name], enough[name])) for name in (PASS, ROWS, SERDES)]
-    return [loops[0], Variant(GATE, load.gate), *loops[1:]]
-
-
-def measure(records: int, slow: int, rounds: int, folder: Path = RESULTS) -> Path:
+def measure(sizes: Sizes, folder: Path = RESULTS) -> Path:
     """Measure, print and write."""
-    readings: dict[str, list[Reading]] = {name: [] for name in (PASS, GATE, ROWS, SERDES)}
-    sample = wire(flights_contract(), records)
-    with bench() as running:
-        # The first load warms the broker's compiler up; its readings are thrown away.
-        for number in range(rounds + 1):
-            load = running.load(sample if number else sample.first(records // 4))
-            variants = one_round(load, slow)
-            shift = number % len(variants)
-            for name, taken in in_turns([*variants[shift:], *variants[:shift]], 1).items():
-                readings[name] += taken if number else []
-    title = f"Moving {records:,} flights from an ingress of 4 partitions through the contract, Kafka beside it"
-    facts = {"records": records, "records_of_serdes": slow, "partitions": 4}
-    done = Benchmark("gate", title, _COMPARISONS, {"kafka": "4.3.1"}, _NOTES, facts)
+    skipped: dict[str, str] = {}
+    pythons = installed(skipped)
+    values = orders.wire(orders.orders_contract(), sizes.records)
+    sample = Wire([None] * len(values), values)
+    with ground() as running:
+        field = Field.on(running, sample, sizes, pythons)
+        readings = compete(field.variants(), sizes.rounds, skipped)
+    with ground() as running:
+        readings |= compete(pairs(running, sample), sizes.rounds, skipped)
+        tables = waits(running, values, sizes)
+    title = (
+        f"Moving {sizes.records:,} orders from an ingress of {PARTITIONS} partitions through ten rules, Kafka beside it"
+    )
+    facts = {"records": sizes.records, "partitions": PARTITIONS, "records_of_slow_ones": sizes.slow}
+    done = Benchmark("gate", title, _COMPARISONS, {"kafka": "4.3.1"} | _pinned(pythons), _NOTES, facts, skipped, tables)
     return publish(done, readings, folder)
+
+
+def _pinned(pythons: dict[str, Path]) -> dict[str, str]:
+    """The versions of the frameworks, from what was installed."""
+    wanted = {"quixstreams", "faststream", "faust-streaming"}
+    lines = [line for name in pythons for line in requirements(_RIVALS[name]).read_text(encoding="utf-8").split()]
+    return dict(line.split("==") for line in lines if line.split("==")[0] in wanted)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run as ``python -m benchmarks.gate``."""
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--records", type=int, default=YEAR, help="flights on the ingress")
-    parser.add_argument("--slow", type=int, default=80_000, help="how many of them the serdes loop gets")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--short", action="store_true", help="two minutes, to see that everything works; nothing is stored"
+    )
+    parser.add_argument("--rounds", type=int, default=Sizes().rounds)
     options = parser.parse_args(arguments)
     # Ended by others, it still has to end what it started.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    measure(options.records, options.slow, options.rounds)
+    if options.short:
+        with TemporaryDirectory() as folder:
+            measure(Sizes.short(), Path(folder))
+    else:
+        measure(Sizes(rounds=options.rounds))
 
 
 if __name__ == "__main__":

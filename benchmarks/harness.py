@@ -28,6 +28,8 @@ class Reading:
     wall: float
     cpu: float
     broker_cpu: float | None = None
+    memory_mib: float | None = None
+    """Resident at the end, of the largest of its processes."""
 
     @property
     def rate(self) -> float:
@@ -78,6 +80,7 @@ class Comparison:
 
 
 Readings = Mapping[str, Sequence[Reading]]
+Table = Sequence[Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,10 @@ class Benchmark:
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     facts: Mapping[str, object] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    """Variants that could not be measured here, and why."""
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    """What is no comparison, by title: rows of one shape."""
 
 
 def clocked(work: Callable[[], int]) -> Reading:
@@ -117,7 +124,8 @@ def pairwise(comparison: Comparison, readings: Readings) -> list[float]:
 
 def result(benchmark: Benchmark, readings: Readings) -> dict[str, Any]:
     """Everything that is written down: names no host and no path."""
-    ratios = {each.name: pairwise(each, readings) for each in benchmark.comparisons}
+    measured = [each for each in benchmark.comparisons if {each.ours, each.other} <= readings.keys()]
+    ratios = {each.name: pairwise(each, readings) for each in measured}
     return {
         "name": benchmark.name,
         "title": benchmark.title,
@@ -130,8 +138,10 @@ def result(benchmark: Benchmark, readings: Readings) -> dict[str, Any]:
         "variants": {name: _variant(taken) for name, taken in readings.items()},
         "ratios": {name: _rounded(median(values)) for name, values in ratios.items()},
         "ratio_spread": {name: _spread(values) for name, values in ratios.items()},
-        "floors": _goals(ratios, {each.name: each.floor for each in benchmark.comparisons}),
-        "targets": _goals(ratios, {each.name: each.target for each in benchmark.comparisons}),
+        "floors": _goals(ratios, {each.name: each.floor for each in measured}),
+        "targets": _goals(ratios, {each.name: each.target for each in measured}),
+        "skipped": dict(benchmark.skipped),
+        "tables": {title: [dict(row) for row in rows] for title, rows in benchmark.tables.items()},
         "notes": list(benchmark.notes),
     }
 
@@ -143,7 +153,9 @@ def _variant(taken: Sequence[Reading]) -> dict[str, Any]:
         "records_per_second": _spread([each.rate for each in taken]),
         "cpu_us_per_record": _spread([each.cpu_us for each in taken]),
     }
-    return told | ({"broker_cpu_us_per_record": _spread(broker)} if broker else {})
+    memory = [each.memory_mib for each in taken if each.memory_mib is not None]
+    told |= {"broker_cpu_us_per_record": _spread(broker)} if broker else {}
+    return told | ({"memory_mib": _spread(memory)} if memory else {})
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
@@ -188,7 +200,8 @@ def versions() -> dict[str, str]:
 
 def table(told: Mapping[str, Any]) -> str:
     """A result for people."""
-    return "\n".join([*_heading(told), "", *_variants(told), "", *_ratios(told), *_notes(told)])
+    parts = [*_heading(told), "", *_variants(told), "", *_ratios(told), "", *_tables(told), *_notes(told)]
+    return "\n".join(parts)
 
 
 def _heading(told: Mapping[str, Any]) -> list[str]:
@@ -201,13 +214,38 @@ def _variants(told: Mapping[str, Any]) -> list[str]:
     brokers = any("broker_cpu_us_per_record" in each for each in told["variants"].values())
     width = max(map(len, told["variants"]))
     head = f"{'':{width}}  {'records/s':>10}  {'(min - max)':>21}  {'CPU us/record':>13}"
-    lines = [head + (f"  {'Kafka us/record':>15}" if brokers else "")]
+    lines = [head + (f"  {'Kafka us/record':>15}  {'MiB':>5}" if brokers else "")]
     for name, each in told["variants"].items():
         rate, cpu = each["records_per_second"], each["cpu_us_per_record"]
         between = f"({rate['min']:,.0f} - {rate['max']:,.0f})"
         line = f"{name:{width}}  {rate['median']:>10,.0f}  {between:>21}  {cpu['median']:>13,.2f}"
-        lines.append(line + (f"  {each['broker_cpu_us_per_record']['median']:>15,.2f}" if brokers else ""))
+        lines.append(line + (_beside(each) if brokers else ""))
     return lines
+
+
+def _beside(each: Mapping[str, Any]) -> str:
+    memory = each.get("memory_mib")
+    return f"  {each['broker_cpu_us_per_record']['median']:>15,.2f}" + (
+        f"  {memory['median']:>5,.0f}" if memory else ""
+    )
+
+
+def _tables(told: Mapping[str, Any]) -> list[str]:
+    lines: list[str] = []
+    for title, rows in told["tables"].items():
+        names = list(rows[0])
+        cells = [names, *([_cell(row[name]) for name in names] for row in rows)]
+        widths = [max(len(line[at]) for line in cells) for at in range(len(names))]
+        lines += [
+            title,
+            *("  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True)) for line in cells),
+            "",
+        ]
+    return lines
+
+
+def _cell(value: object) -> str:
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)
 
 
 def _ratios(told: Mapping[str, Any]) -> list[str]:
@@ -230,7 +268,8 @@ def _goal(goal: Mapping[str, Any] | None, held: str, missed: str) -> str:
 
 
 def _notes(told: Mapping[str, Any]) -> list[str]:
-    return [f"- {note}" for note in told["notes"]]
+    skipped = [f"SKIPPED {name}: {why}" for name, why in told["skipped"].items()]
+    return skipped + [f"- {note}" for note in told["notes"]]
 
 
 def publish(benchmark: Benchmark, readings: Readings, folder: Path = RESULTS) -> Path:

@@ -16,7 +16,8 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from benchmarks import orders
 from benchmarks.flights import TwoIds, Wire, flights_contract, wire
 from benchmarks.harness import RESULTS, Benchmark, Comparison, Reading, Variant, clocked, in_turns, publish
-from benchmarks.peers import DATED, PLAIN, fastavro_reader, interpreter
+from benchmarks.peers import DATED, PLAIN, interpreter
+from benchmarks.rivals.by_hand import fastavro_reader
 from mesh.contract import Contract
 from mesh.judge import Batch, Judge
 from mesh.judge.verdict import Doubts

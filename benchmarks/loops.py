@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -14,96 +11,84 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from benchmarks.peers import DATED, PLAIN, fastavro_reader
+from benchmarks.orders import orders_contract
+from benchmarks.peers import interpreter
+from benchmarks.rivals.by_hand import Record, checker, keeps
+from benchmarks.rivals.job import COMMIT_RECORDS, COMMIT_SECONDS, REASON, Job
 
-VARIABLE: Final = "BENCHMARK_JOB"
-# The gate's own pace, so that only the work on the records differs.
 _BATCH, _POLL_SECONDS = 5_000, 0.02
-_COMMIT_RECORDS, _COMMIT_SECONDS = 20_000, 0.15
+# Where a record takes milliseconds, a batch as large as the others' would take half a minute.
+_SLOW_BATCH: Final = 100
 
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What a loop is to do; ``client`` is the client library's configuration of the way in."""
-
-    loop: str
-    client: Mapping[str, Any]
-    group: str
-    ingress: str
-    public: str
-    quarantine: str
-    registry: str
-    schema: str
-
-    def environment(self) -> dict[str, str]:
-        """For the process that runs it: not on its command line, where everybody could read the password."""
-        return {VARIABLE: json.dumps(asdict(self))}
-
-    @classmethod
-    def given(cls) -> Job:
-        """The job of this process."""
-        return cls(**json.loads(os.environ[VARIABLE]))
-
-
-Route = Callable[[Any], None]
-"""Sends one message on; its partition and timestamp stay."""
+Route = Callable[[Sequence[Any]], None]
+"""Sends messages on; their partitions and timestamps stay."""
 
 
 class Work(Protocol):
-    """Builds what is done with every record."""
+    """Builds what is done with every batch."""
 
     def __call__(self, job: Job, producer: Producer) -> Route: ...
 
 
 def pass_through(job: Job, producer: Producer) -> Route:
-    """Forward everything, look at nothing."""
+    """Forward everything, look at nothing: what the client library alone can do."""
+    topic, send, wait = job.public, producer.produce, producer.poll
 
-    def route(message: Any) -> None:
-        _send(producer, job.public, message, message.value(), None)
+    def route(messages: Sequence[Any]) -> None:
+        for message in messages:
+            value, key, when = message.value(), message.key(), message.timestamp()[1]
+            while True:
+                try:
+                    send(topic, value, key, message.partition(), None, None, when)
+                except BufferError:
+                    wait(0.05)
+                else:
+                    break
 
     return route
 
 
 def by_fastavro(job: Job, producer: Producer) -> Route:
     """Decode with fastavro, check with one function, forward the original bytes."""
-    read = fastavro_reader(job.schema)
+    good = checker(job.schema)
 
-    def route(message: Any) -> None:
-        value = message.value()
-        try:
-            good = PLAIN(read(value))
-        except (ValueError, TypeError, EOFError):
-            good = False
-        _deliver(job, producer, message, value, good)
+    def route(messages: Sequence[Any]) -> None:
+        for message in messages:
+            value = message.value()
+            _deliver(job, producer, message, value, good(value))
 
     return route
 
 
 def by_serdes(job: Job, producer: Producer) -> Route:
     """The client library's deserializer, the same function, the client library's serializer."""
+    return _serdes(job, producer, keeps)
+
+
+def by_serdes_and_cel(job: Job, producer: Producer) -> Route:
+    """The same, with the ten rules as one expression of CEL that is interpreted for every record."""
+    return _serdes(job, producer, interpreter(orders_contract()))
+
+
+def _serdes(job: Job, producer: Producer, good: Callable[[Record], bool]) -> Route:
     registry = SchemaRegistryClient({"url": job.registry})
-    read = AvroDeserializer(registry)
-    settings = {"auto.register.schemas": False, "subject.name.strategy": lambda *_: f"{job.ingress}-value"}
+    read: Any = AvroDeserializer(registry)
+    settings = {"auto.register.schemas": False, "subject.name.strategy": lambda *_: job.subject}
     write = AvroSerializer(registry, job.schema, conf=settings)
     source = SerializationContext(job.ingress, MessageField.VALUE)
     target = SerializationContext(job.public, MessageField.VALUE)
 
-    def route(message: Any) -> None:
-        flight = read(message.value(), source)
-        if DATED(flight):
-            _deliver(job, producer, message, write(flight, target), True)
-        else:
-            _deliver(job, producer, message, message.value(), False)
+    def route(messages: Sequence[Any]) -> None:
+        for message in messages:
+            order = read(message.value(), source)
+            passing = good(order)
+            _deliver(job, producer, message, write(order, target) if passing else message.value(), passing)
 
     return route
 
 
 def _deliver(job: Job, producer: Producer, message: Any, value: bytes, good: bool) -> None:
-    topic, headers = (job.public, None) if good else (job.quarantine, [("reason", b"breaks the contract")])
-    _send(producer, topic, message, value, headers)
-
-
-def _send(producer: Producer, topic: str, message: Any, value: bytes, headers: Any) -> None:
+    topic, headers = (job.public, None) if good else (job.quarantine, [("reason", REASON)])
     while True:
         try:
             producer.produce(
@@ -118,33 +103,33 @@ def _send(producer: Producer, topic: str, message: Any, value: bytes, headers: A
 class Loop:
     """One consumer and one producer with the gate's settings."""
 
-    def __init__(self, job: Job, work: Work, *, transactional: bool) -> None:
+    def __init__(self, job: Job, work: Work, batch: int, *, transactional: bool) -> None:
         self._consumer = Consumer(dict(job.client) | _CONSUMER | {"group.id": job.group})
         identity = {"transactional.id": job.group} if transactional else {"enable.idempotence": True}
         self._producer = Producer(dict(job.client) | _PRODUCER | identity)
-        self._transactional = transactional
+        self._transactional, self._batch = transactional, batch
         if transactional:
             self._producer.init_transactions(15)
         self._route = work(job, self._producer)
-        self._consumer.subscribe([job.ingress])
+        # What is open belongs to the partitions held: it is settled before they go.
+        self._consumer.subscribe([job.ingress], on_revoke=lambda *_: self._commit())
         self._positions: dict[int, int] = {}
         self._topic, self._open, self._began = job.ingress, 0, 0.0
 
     def run(self) -> None:
         """Until the process is ended."""
         while True:
-            messages = self._consumer.consume(_BATCH, _POLL_SECONDS)
+            messages = self._consumer.consume(self._batch, _POLL_SECONDS)
             if messages and not self._open:
                 self._begin()
             for message in messages:
                 if message.error() is not None:
                     raise SystemExit(str(message.error()))
-                self._route(message)
                 self._positions[message.partition()] = message.offset() + 1
+            self._route(messages)
             self._open += len(messages)
-            idle = not messages and self._open
-            late = self._open and time.monotonic() - self._began >= _COMMIT_SECONDS
-            if idle or late or self._open >= _COMMIT_RECORDS:
+            late = time.monotonic() - self._began >= COMMIT_SECONDS
+            if not messages or late or self._open >= COMMIT_RECORDS:
                 self._commit()
 
     def _begin(self) -> None:
@@ -153,6 +138,8 @@ class Loop:
             self._producer.begin_transaction()
 
     def _commit(self) -> None:
+        if not self._open:
+            return
         places = [TopicPartition(self._topic, partition, at) for partition, at in self._positions.items()]
         if self._transactional:
             group = self._consumer.consumer_group_metadata()
@@ -182,19 +169,20 @@ _PRODUCER: Final = {
     "queue.buffering.max.messages": 400_000,
     "queue.buffering.max.kbytes": 256 * 1024,
 }
-LOOPS: Final[Mapping[str, tuple[Work, bool]]] = {
-    "pass-through": (pass_through, False),
-    "fastavro-once": (by_fastavro, True),
-    "fastavro": (by_fastavro, False),
-    "serdes": (by_serdes, False),
+LOOPS: Final[Mapping[str, tuple[Work, int, bool]]] = {
+    "pass-through": (pass_through, _BATCH, False),
+    "fastavro-once": (by_fastavro, _BATCH, True),
+    "fastavro": (by_fastavro, _BATCH, False),
+    "serdes": (by_serdes, _BATCH, False),
+    "serdes-cel": (by_serdes_and_cel, _SLOW_BATCH, False),
 }
 
 
 def main() -> None:
     """Run the loop that the environment names."""
     job = Job.given()
-    work, transactional = LOOPS[job.loop]
-    Loop(job, work, transactional=transactional).run()
+    work, batch, transactional = LOOPS[job.loop]
+    Loop(job, work, batch, transactional=transactional).run()
 
 
 if __name__ == "__main__":

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.rivals.by_hand import CURRENCIES, keeps
 from mesh.contract import Contract
 from mesh.judge import RowCodec
 from mesh.judge.frame import prefix
@@ -16,9 +16,6 @@ from mesh.types import SchemaId
 _CONTRACT: Final = Path(__file__).with_name("orders.odcs.yaml")
 VALUE: Final = SchemaId(1)
 _ONE_IN: Final = 50
-_ORDER: Final = re.compile(r"ORD-[0-9]{10}").fullmatch
-_ARTICLE: Final = re.compile(r"[A-Z]{3}-[0-9]{4,6}").fullmatch
-_CURRENCIES: Final = frozenset(("EUR", "USD", "GBP", "JPY", "CHF"))
 _CITIES: Final = (("Zürich", "CH"), ("Lyon", "FR"), ("Porto", "PT"), ("København", "DK"), ("Rotterdam", "NL"))
 _TAGS: Final = ("new", "garden", "outdoor", "clearance", "fragile", "bulky goods", "kitchen")
 _WORDS: Final = (
@@ -38,10 +35,16 @@ _WORDS: Final = (
 
 Order = dict[str, Any]
 
+__all__ = ["VALUE", "Order", "keeps", "orders_contract", "records", "wire"]
 
-def orders_contract(rules: int = 10) -> Contract:
-    """The contract, with the first so many of its rules only."""
-    lines = _CONTRACT.read_text(encoding="utf-8").splitlines()
+
+def orders_contract(rules: int = 10, product: str = "shop.orders", partitions: int = 1) -> Contract:
+    """The contract, with the first so many of its rules only, for another product if need be."""
+    domain, name = product.split(".")
+    text = _CONTRACT.read_text(encoding="utf-8").replace("shop.orders.v1", f"{product}.v1")
+    text = text.replace("domain: shop", f"domain: {domain}").replace("dataProduct: orders", f"dataProduct: {name}")
+    text = text.replace("id: benchmark-orders", f"id: benchmark-{domain}-{name}")
+    lines = text.replace("partitions: 1", f"partitions: {partitions}").splitlines()
     rule_lines = [line for line in lines if "engine: cel" in line]
     dropped = set(rule_lines[rules:])
     return Contract.parse("\n".join(line for line in lines if line not in dropped), _CONTRACT.name)
@@ -63,7 +66,7 @@ def _order(chance: random.Random) -> Order:
     return {
         "order_id": f"ORD-{chance.randrange(10**10):010d}",
         "article": f"{''.join(chance.choices(letters, k=3))}-{chance.randrange(10**4, 10**6)}",
-        "currency": chance.choice(sorted(_CURRENCIES)),
+        "currency": chance.choice(sorted(CURRENCIES)),
         "channel": chance.choice(("web", "app", "store", "telephone")),
         "ordered_at": ordered,
         "shipped_at": ordered + chance.randrange(10**9),
@@ -102,19 +105,3 @@ def wire(contract: Contract, most: int, *, wrong: bool = True) -> list[bytes]:
     """The same as they travel; the product has no key."""
     encode = RowCodec(contract.value_schema).encode
     return [prefix(VALUE) + encode(order) for order in records(most, wrong=wrong)]
-
-
-def keeps(r: Order) -> bool:
-    """The ten rules by hand, over a decoded order."""
-    return bool(
-        1 <= r["quantity"] <= 1000
-        and 0.0 < r["amount"] <= 100_000.0
-        and 100_000 <= r["customer"] < 10_000_000_000
-        and r["currency"] in _CURRENCIES
-        and _ORDER(r["order_id"]) is not None
-        and _ARTICLE(r["article"]) is not None
-        and r["shipped_at"] >= r["ordered_at"]
-        and (not r["gift"] or r["amount"] <= 5000.0)
-        and len(r["address"]["country"]) == 2
-        and len(r["tags"]) <= 5
-    )

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import json
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import celpy
 from celpy.adapter import json_to_cel
 from celpy.celtypes import BoolType, ListType, MapType, StringType, TimestampType
-from fastavro import parse_schema, schemaless_reader
 
 from mesh.contract import Contract
 
@@ -24,7 +21,6 @@ _CARRIER: Final = re.compile(r"[A-Z0-9]{2}").fullmatch
 _TAIL: Final = re.compile(r"N[0-9][0-9A-Z]{0,4}").fullmatch
 _AIRPORT: Final = re.compile(r"[A-Z0-9]{3}").fullmatch
 _ORIGINS: Final = frozenset(("EWR", "JFK", "LGA"))
-_FRAME: Final = 5
 # celpy does not compare a number with null, which CEL's definition does and the contract's rules need.
 _EQUALITY: Final[Any] = {
     "_==_": lambda a, b: BoolType((a is None) == (b is None) and a == b),
@@ -89,21 +85,6 @@ def _delays(r: Flight) -> bool:
 
 def _minutes(clock: int) -> int:
     return clock // 100 * 60 + clock % 100
-
-
-def fastavro_reader(schema: str) -> Callable[[bytes], dict[str, Any]]:
-    """A framed payload to a record by fastavro at its fastest: times stay numbers."""
-    parsed = json.loads(schema)
-    for field in parsed["fields"]:
-        if isinstance(field["type"], dict) and "logicalType" in field["type"]:
-            field["type"] = field["type"]["type"]
-    known: Any = parse_schema(parsed)
-
-    def read(payload: bytes) -> dict[str, Any]:
-        record: Any = schemaless_reader(io.BytesIO(payload[_FRAME:]), known, None)
-        return cast("dict[str, Any]", record)
-
-    return read
 
 
 def interpreter(contract: Contract) -> Check:

@@ -21,6 +21,7 @@ from mesh.embedded.platform import answers_http
 from mesh.errors import MeshError
 from mesh.gate import GateIdentity, Limits, Look, run_gate
 from mesh.gate.health import GateHealth, serving_health
+from mesh.gate.rows import MOST
 from mesh.gate.run import WallClock
 from mesh.kafka import Connection
 from mesh.registry import RegistryClient
@@ -83,6 +84,9 @@ def status(
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
     window: Annotated[float, typer.Option(min=1, help="Seconds that rate and counts are taken over.")] = 60.0,
     late: Annotated[float, typer.Option(min=0, help="Seconds a record may wait before its partition is late.")] = 10.0,
+    rows: Annotated[
+        int, typer.Option(min=0, help="Records that rules over many are measured on, the newest; 0 for none.")
+    ] = MOST,
     as_document: Annotated[bool, typer.Option("--json", help="As JSON; with --watch one document a line.")] = False,
 ) -> None:
     """How the gate stands with every partition, read from Kafka; exit code 0 only when nothing is late or worse."""
@@ -92,7 +96,10 @@ def status(
     telemetry = telemetry_of(settings.telemetry if watch else None, "mesh gate status", serve=True)
     told = Breaches(telemetry)
     try:
-        with watching(Connection.of(settings)) as eye:
+        with (
+            RegistryClient(settings.home.registry) as registry,
+            watching(Connection.of(settings), registry, rows) as eye,
+        ):
             found = eye.look(asked, limits)
             _show(found, limits, as_document=as_document, watch=watch)
             while watch:

@@ -21,6 +21,7 @@ from mesh.embedded.status import Health, Status, status_of, stop_running
 from mesh.errors import BrokerUnreachable, MeshError
 from mesh.gate import Limits, Look
 from mesh.kafka import Connection
+from mesh.registry import RegistryClient
 
 Data = Annotated[Path, typer.Option("--data", help="Folder of the mesh: configuration, secrets, logs and all data.")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Kafka's port; else a free one, kept from then on.")]
@@ -115,7 +116,8 @@ def status(data: Data = _DEFAULT, json: Json = False) -> None:
 
 
 def _gated(folder: DataFolder, limits: Limits) -> Look:
-    with watching(Connection.of(folder.settings())) as eye:
+    settings = folder.settings()
+    with RegistryClient(settings.home.registry) as registry, watching(Connection.of(settings), registry) as eye:
         return eye.look((), limits)
 
 

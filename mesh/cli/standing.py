@@ -12,7 +12,8 @@ from typing import Any
 from mesh.catalog import Catalog
 from mesh.cli.console import emit_table, note
 from mesh.errors import NotFound
-from mesh.gate import Breach, GateView, Limits, Look, Standing
+from mesh.gate import Breach, GateView, Limits, Look, RowMeter, SchemaSource, SetBreach, Standing
+from mesh.gate.rows import MOST
 from mesh.gate.run import WallClock
 from mesh.kafka import Admin, Connection, LogReader
 from mesh.telemetry import BREACHES, CAUSE, CLAUSE, PRODUCT, Telemetry
@@ -38,8 +39,8 @@ COLUMNS = (
 class Watch:
     """Looks again and again over the same connections."""
 
-    def __init__(self, admin: Admin, reader: LogReader, catalog: Catalog) -> None:
-        self._catalog, self._view = catalog, GateView(admin, reader, WallClock())
+    def __init__(self, admin: Admin, reader: LogReader, catalog: Catalog, rows: RowMeter | None) -> None:
+        self._catalog, self._view = catalog, GateView(admin, reader, WallClock(), rows)
 
     def look(self, products: Collection[ProductName], limits: Limits) -> Look:
         """The partitions of some products, of all where none is named; raises NotFound for one never applied."""
@@ -53,10 +54,10 @@ class Watch:
 
 
 @contextmanager
-def watching(connection: Connection) -> Iterator[Watch]:
-    """A watch on one cluster, as one principal."""
+def watching(connection: Connection, registry: SchemaSource, rows: int = MOST) -> Iterator[Watch]:
+    """A watch on one cluster, as one principal; rules over many records look at ``rows`` of them, or at none."""
     with Admin(connection) as admin, LogReader(connection) as reader, Catalog(connection) as catalog:
-        yield Watch(admin, reader, catalog)
+        yield Watch(admin, reader, catalog, RowMeter(reader, registry, rows) if rows else None)
 
 
 class Breaches:
@@ -75,7 +76,7 @@ class Breaches:
         self._lasting = {each.where for each in found.breaches}
 
 
-def _attributes(breach: Breach) -> dict[str, str | int]:
+def _attributes(breach: Breach | SetBreach) -> dict[str, str | int]:
     return {PRODUCT: breach.product, CLAUSE: breach.clause, CAUSE: str(breach.cause)}
 
 
@@ -87,6 +88,8 @@ def as_json(found: Look, limits: Limits) -> dict[str, Any]:
         "window_seconds": limits.window,
         "partitions": [each.as_json() for each in found.partitions],
         "breaches": [each.as_event() for each in found.breaches],
+        "rules": [each.as_json() for each in found.measured],
+        "unread": dict(found.unread),
     }
 
 
@@ -98,6 +101,8 @@ def show(found: Look) -> None:
             note(f"{each.topic}/{each.partition} is {each.state}: {each.reason}")
     for breach in found.breaches:
         note(str(breach))
+    for topic, reason in found.unread.items():
+        note(f"the rules over many records of {topic} are not measured: {reason}")
 
 
 def _row(each: Standing) -> tuple[object, ...]:

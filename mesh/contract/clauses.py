@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from mesh.contract.document import Place
 from mesh.contract.expression import Expression
+from mesh.contract.thresholds import Threshold
 from mesh.types import Reaction
 
 
@@ -51,12 +52,18 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class SetRule:
-    """A rule over many records (row counts, duplicates, SQL): measured on the stream, it never refuses one."""
+    """A rule over many records (row counts, duplicates, SQL): measured on the stream, it never refuses one.
+
+    ``properties`` are the paths of the fields whose values are compared; ``period`` is seconds, None for all there is.
+    """
 
     id: str
     path: str
     metric: str
     description: str
+    properties: tuple[str, ...] = ()
+    threshold: Threshold | None = None
+    period: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

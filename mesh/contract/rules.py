@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from mesh.contract.arguments import argument_of
@@ -11,6 +11,7 @@ from mesh.contract.document import Place, Problems
 from mesh.contract.expression import Expression
 from mesh.contract.expression_phrases import never_in
 from mesh.contract.fields import Field, custom, custom_place
+from mesh.contract.thresholds import Threshold, period_of, properties_of
 from mesh.errors import ContractInvalid
 from mesh.types import Reaction
 
@@ -35,7 +36,7 @@ _PAIRS = (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxI
 
 def read_rules(fields: Sequence[Field], record: Mapping[str, Any], place: Place, problems: Problems) -> Rules:
     """The rules of a schema object at ``place`` and of all its fields; what is wrong goes to ``problems``."""
-    reading = _Reading(problems)
+    reading = _Reading(problems, {below.path for top in fields for below in top.walk()})
     for field in (below for top in fields for below in top.walk()):
         reading.field(field)
     reading.quality(None, record.get("quality", ()), place)
@@ -45,7 +46,8 @@ def read_rules(fields: Sequence[Field], record: Mapping[str, Any], place: Place,
 class _Reading:
     """Gathers clauses and set rules, and sees to it that no id is there twice."""
 
-    def __init__(self, problems: Problems) -> None:
+    def __init__(self, problems: Problems, paths: Collection[str]) -> None:
+        self._paths = paths
         self.clauses: list[Clause] = []
         self.set_rules: list[SetRule] = []
         self._problems = problems
@@ -63,8 +65,12 @@ class _Reading:
             self._choices(field)
         self._map(field)
         if field.unique:
-            self.set_rules.append(SetRule(f"{field.path}.unique", field.path, "unique", f"{field.path} is unique"))
+            self._unique(field)
         self.quality(field, field.quality, field.place)
+
+    def _unique(self, field: Field) -> None:
+        none, told = Threshold("mustBe", (0.0,)), f"{field.path} is unique"
+        self.set_rules.append(SetRule(f"{field.path}.unique", field.path, "unique", told, (field.path,), none))
 
     def quality(self, field: Field | None, items: Sequence[Mapping[str, Any]], place: Place) -> None:
         for index, item in enumerate(items):
@@ -128,9 +134,21 @@ class _Reading:
     def _set_rule(self, field: Field | None, item: Mapping[str, Any], place: Place) -> None:
         metric = str(item.get("metric") or item.get("engine") or item.get("type"))
         path = field.path if field else ""
-        rule = SetRule(str(item.get("id") or f"{path}.{metric}".removeprefix(".")), path, metric, _told(item))
+        name = str(item.get("id") or f"{path}.{metric}".removeprefix("."))
+        properties = properties_of(item, path)
+        rule = SetRule(name, path, metric, _told(item), properties, Threshold.read(item), period_of(item))
+        if metric == "duplicateValues":
+            self._compared(properties, place)
         if self._claim(rule.id, place):
             self.set_rules.append(rule)
+
+    def _compared(self, properties: Sequence[str], place: Place) -> None:
+        if not properties:
+            told = "duplicateValues of whole records is not known; name fields: arguments: {properties: [a, b]}"
+            self._problems.add(place, told)
+        for name in properties:
+            if name not in self._paths:
+                self._problems.add((*place, "arguments"), f"there is no field {name} whose values could be compared")
 
     def _library(self, field: Field | None, item: Mapping[str, Any], place: Place) -> None:
         if field is None:

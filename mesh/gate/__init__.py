@@ -3,7 +3,9 @@
 from mesh.gate.build import build_identity
 from mesh.gate.measure import Breach
 from mesh.gate.ports import ContractSource, SchemaSource
+from mesh.gate.rows import RowMeter
 from mesh.gate.run import GateIdentity, run_gate
+from mesh.gate.sets import Measured, SetBreach
 from mesh.gate.standing import Limits, Standing, State
 from mesh.gate.view import GateView, Look
 
@@ -14,7 +16,10 @@ __all__ = [
     "GateView",
     "Limits",
     "Look",
+    "Measured",
+    "RowMeter",
     "SchemaSource",
+    "SetBreach",
     "Standing",
     "State",
     "build_identity",

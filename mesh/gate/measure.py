@@ -34,6 +34,8 @@ class Cause(StrEnum):
     """Records wait and the gate is at work on them."""
     ERASED = "erased"
     """Records were deleted before their time."""
+    RECORDS = "records"
+    """The records themselves, taken together: too few, too many, or some of them twice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mesh.contract import Contract
 from mesh.errors import LineageBroken
 from mesh.gate.lag import Lag, LagMeter
 from mesh.gate.measure import Breach, breaches, promises
+from mesh.gate.rows import RowMeter
+from mesh.gate.sets import Measured, SetBreach
+from mesh.gate.sets import broken as rules_broken
 from mesh.gate.standing import Limits, Seen, Standing, standings
 from mesh.kafka import Admin, LogReader, TopicState
 from mesh.lineage import LineageLog, Manifest, Place, decode_manifest
@@ -24,11 +27,15 @@ class Look:
     """How every partition stands, and which promises of the contracts are broken."""
 
     partitions: list[Standing]
-    breaches: list[Breach]
+    breaches: list[Breach | SetBreach]
+    measured: list[Measured] = field(default_factory=list)
+    """The rules over many records, where they were asked for."""
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """The public topics that could not be read for that, and why."""
 
     @property
     def healthy(self) -> bool:
-        """Whether every partition runs or is idle, and every promise is kept."""
+        """Whether every partition runs or is idle, and every promise and rule is kept as far as anybody knows."""
         return not self.breaches and all(each.healthy for each in self.partitions)
 
 
@@ -39,9 +46,9 @@ class GateView:
     transaction, and reading the manifest never waits for one that is open.
     """
 
-    def __init__(self, admin: Admin, reader: LogReader, clock: Clock) -> None:
+    def __init__(self, admin: Admin, reader: LogReader, clock: Clock, rows: RowMeter | None = None) -> None:
         self._admin, self._reader, self._clock = admin, reader, clock
-        self._meter = LagMeter(admin, reader)
+        self._meter, self._rows = LagMeter(admin, reader), rows
         self._erased: dict[tuple[TopicPartition, int], int | None] = {}
 
     def look(self, contracts: Collection[Contract], limits: Limits | None = None) -> Look:
@@ -55,11 +62,12 @@ class GateView:
         seen = [each for contract in ordered for each in self._seen(contract, states, found)]
         now_ms = int(self._clock.now() * 1000)
         judged = standings(seen, now_ms, within)
-        broken: list[Breach] = []
+        broken: list[Breach | SetBreach] = []
         for contract in served:
             own = [at for at, each in enumerate(seen) if each.topic == contract.topics.public]
             broken += breaches(contract, [seen[at] for at in own], [judged[at] for at in own], now_ms)
-        return Look(judged, broken)
+        measured, unread = self._rows.measure(served, now_ms) if self._rows is not None else ([], {})
+        return Look(judged, [*broken, *rules_broken(measured)], measured, unread)
 
     def _found(
         self, contracts: Collection[Contract], states: Mapping[str, TopicState], since: int

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-# Of the time: a commit that takes 10 ms comes every 100 ms at most, one that takes 60 ms every 600 ms.
-_SHARE: Final = 0.1
-_LONGEST_SECONDS: Final = 1.0
+# Of the time: a commit that takes 10 ms comes every 50 ms at most, one that takes 60 ms every 300 ms.
+_SHARE: Final = 0.2
+# Of commits dearer than that most is paid for each partition, so that rarer ones would save little and delay all.
+_LONGEST_SECONDS: Final = 0.5
 # One commit that met a busy broker says little about the next one.
 _WEIGHT: Final = 0.25
 
@@ -17,9 +18,9 @@ class Pace:
     """Decides by what was measured; times are seconds of one clock that only grows.
 
     A loop that is behind commits by size or after ``seconds``: its records have waited longer already. One that keeps
-    up commits as soon as commits take no more than a tenth of the time since the last one. So a lone record after a
+    up commits as soon as commits take no more than a fifth of the time since the last one. So a lone record after a
     quiet second is committed at once, and hundreds of partitions at a record a second each, where a commit touches
-    many and takes long, are committed about once a second.
+    many and takes long, are committed about twice a second.
     """
 
     records: int

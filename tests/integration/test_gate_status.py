@@ -86,6 +86,35 @@ def test_a_domain_may_look_at_its_own_products(
     assert [each["state"] for each in partitions(told)] == ["idle", "idle"]
 
 
+def test_rows_that_repeat_are_told_by_the_clause(mesh: RunningMesh, run: Run) -> None:
+    contract = repeating(f"s{secrets.token_hex(4)}.readings")
+    mesh.apply(contract)
+    product = str(contract.product)
+    publish(mesh, contract, 50)
+    mesh.await_gated(contract)
+    kept = run(product, "--json")
+    assert kept.exit_code == 0, kept.output
+    (rule,) = json.loads(kept.stdout)["rules"]
+    assert (rule["clause"], rule["rows"], rule["value"], rule["kept"]) == ("pairs", 45, 0, True)
+    publish(mesh, contract, 5)
+    mesh.await_gated(contract)
+    told = run(product, "--json")
+    assert told.exit_code == 1
+    (event,) = json.loads(told.stdout)["breaches"]
+    assert (event["event"], event["clause"], event["measured"], event["rows"]) == ("rule.breach", "pairs", 4, 49)
+    assert f"{contract.topics.public} breaks pairs: 4 of 49 rows" in run(product).output
+    assert run(product, "--rows", "0").exit_code == 0
+
+
+def repeating(product: str) -> Contract:
+    """The contract of these tests with a rule over many records."""
+    source = Draft(product=product, topic={"partitions": 2}).contract().document
+    source.source["schema"][0]["quality"] = [
+        {"id": "pairs", "metric": "duplicateValues", "arguments": {"properties": ["station", "speed"]}, "mustBe": 0}
+    ]
+    return Contract.parse(source.dump())
+
+
 def test_a_gate_that_is_down_is_seen_from_kafka_alone(mesh: RunningMesh, contract: Contract, run: Run) -> None:
     publish(mesh, contract, 10)
     mesh.await_gated(contract)

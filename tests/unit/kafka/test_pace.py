@@ -39,24 +39,24 @@ def test_a_lone_record_after_a_pause_does_not_wait_though_commits_are_dear() -> 
     pace = Pace(20_000, 0.25)
     pace.committed(10.0, 10.3)
     assert not pace.due(10.5, 10.5, 1, behind=False)
-    assert pace.due(11.31, 11.31, 1, behind=False)
+    assert pace.due(10.81, 10.81, 1, behind=False)
 
 
-def test_commits_take_a_tenth_of_the_time() -> None:
+def test_commits_take_a_fifth_of_the_time() -> None:
     found = intervals(lambda _: 0.02, every=0.001)
-    assert sum(found) / len(found) == pytest.approx(0.22, abs=2 * TURN)
+    assert sum(found) / len(found) == pytest.approx(0.12, abs=2 * TURN)
 
 
-def test_commits_that_get_dearer_with_what_they_hold_settle_below_a_second() -> None:
+def test_commits_that_get_dearer_with_what_they_hold_settle_below_half_a_second() -> None:
     """300 products at a record a second each, 0.5 ms for each partition a commit touches."""
     found = intervals(lambda records: 0.01 + 0.0005 * min(records, 300), every=1 / 300)
-    assert 0.2 < sum(found) / len(found) < 1.2
-    assert max(found) < 1.3
+    assert 0.1 < sum(found) / len(found) < 0.6
+    assert max(found) < 0.7
 
 
-def test_the_dearest_commits_are_never_more_than_a_second_apart() -> None:
+def test_the_dearest_commits_are_never_more_than_half_a_second_apart() -> None:
     found = intervals(lambda _: 0.5, every=0.001)
-    assert found == pytest.approx([1.5] * len(found), abs=2 * TURN)
+    assert found == pytest.approx([1.0] * len(found), abs=2 * TURN)
 
 
 def test_one_commit_that_hung_does_not_slow_the_next_ones_for_long() -> None:
@@ -64,10 +64,10 @@ def test_one_commit_that_hung_does_not_slow_the_next_ones_for_long() -> None:
     for _ in range(20):
         pace.committed(0.0, 0.01)
     pace.committed(1.0, 3.0)
-    assert pace.left(3.0, 3.0, behind=False) == pytest.approx(1.0)
+    assert pace.left(3.0, 3.0, behind=False) == pytest.approx(0.5)
     for at in range(4, 20):
         pace.committed(float(at), at + 0.01)
-    assert pace.left(19.01, 19.01, behind=False) == pytest.approx(0.15, abs=0.05)
+    assert pace.left(19.01, 19.01, behind=False) == pytest.approx(0.08, abs=0.03)
 
 
 def test_a_loop_that_is_behind_commits_by_size_or_by_the_age_of_the_transaction() -> None:
