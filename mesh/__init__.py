@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mesh.cli.feed import Feed
+    from mesh.cli.processing import Processor
     from mesh.connection import Mesh
     from mesh.consumer import Record, Subscription
     from mesh.contract import Contract
@@ -41,6 +42,7 @@ __all__ = [
     "NotAuthorised",
     "NotFound",
     "PermanentError",
+    "Processor",
     "ProductName",
     "Publisher",
     "Reaction",
@@ -56,6 +58,7 @@ _HOMES = {
     "Feed": "mesh.cli.feed",
     "Finding": "mesh.types",
     "Mesh": "mesh.connection",
+    "Processor": "mesh.cli.processing",
     "ProductName": "mesh.types",
     "Publisher": "mesh.producer",
     "Reaction": "mesh.types",

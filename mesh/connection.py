@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -14,18 +14,21 @@ from mesh.consumer import Reading, Subscription
 from mesh.consumer.record import Source
 from mesh.contract import Contract
 from mesh.errors import NotAuthorised, NotFound, UsageError
-from mesh.gate.build import build_identity
 from mesh.inquiry import Inquiry
 from mesh.kafka import Admin, Connection
 from mesh.lineage import Graph, Reach, Trace
 from mesh.lineage.ancestry import SHOWN
 from mesh.lineage.balance import Balance
+from mesh.lineage.build import build_identity
 from mesh.lineage.effect import Impact
 from mesh.lineage.reconcile import Window
 from mesh.lineage.why import Answer
 from mesh.producer import Publisher
 from mesh.registry import RegistryClient
 from mesh.settings import Cluster, Settings
+from mesh.stream import Processor
+from mesh.stream.binding import Running, Runtime, Tally, Told, bind
+from mesh.stream.run import run
 from mesh.telemetry import telemetry_of
 from mesh.types import Coordinate, ProductName, TopicPartition
 
@@ -146,6 +149,33 @@ class Mesh:
         wiring = import_module("mesh.stream.faust.wiring").Wiring
         return wiring.of(connection, contract, inputs, registry, build_identity())
 
+    def process(
+        self,
+        processor: Processor,
+        *,
+        runtime: Runtime = "loop",
+        ordinal: int = 0,
+        until_end: bool = False,
+        finish: bool = False,
+        stopping: Callable[[], bool] = lambda: False,
+        told: Told = lambda _: None,
+    ) -> Tally:
+        """Run a processor until ``stopping()``, as its product's domain unless a principal was given to ``connect``.
+
+        Processes of one processor share the partitions; each has its own ``ordinal``. ``until_end`` stops when what the
+        inputs hold now is dealt with, ``finish`` also closes what is open then. ``told`` hears of every commit. Raises
+        NotFound, NotAuthorised, UsageError, ProcessingFailed, EncodingRefused, RecordsLost, Fenced, BrokerUnreachable.
+        """
+        contract = self.contract(processor.product)
+        if contract.derivation is None:
+            raise UsageError(f"{contract.product} is no derived product; its contract names no derivation")
+        inputs = [self.contract(each) for each in contract.derivation.inputs]
+        cluster = self._one_cluster([contract, *inputs])
+        domain = contract.product.domain
+        connection = Connection.of(self.settings, self.principal or domain, domain)
+        binding = bind(processor, contract, inputs, connection, self._registry(cluster))
+        return run(binding, Running(runtime, ordinal, until_end, finish), stopping, told)
+
     def trace(self, coordinate: str | Coordinate) -> Trace:
         """Follow a public or quarantined record back to where it came from; raises NotAuthorised, LineageBroken.
 
@@ -210,7 +240,7 @@ class Mesh:
             raise UsageError("name at least one product to subscribe to")
         clusters = {self.settings.cluster_of(each.product.domain) for each in contracts}
         if len(clusters) > 1:
-            raise UsageError("these products live on different clusters; subscribe to those of each cluster apart")
+            raise UsageError("these products live on different clusters; take those of each cluster apart")
         return clusters.pop()
 
 

@@ -10,11 +10,11 @@ from mesh.access import holds_keys
 from mesh.contract import Contract
 from mesh.contract.avro import fingerprint
 from mesh.errors import NotFound
-from mesh.gate.build import build_identity
 from mesh.gate.holds import most_waiting
 from mesh.gate.ports import SchemaSource
 from mesh.judge import Batch, Judge
 from mesh.lineage import Basis, SchemaSeen
+from mesh.lineage.build import build_identity
 from mesh.lineage.encoding import manifest_schema
 from mesh.types import ProductTopics, SchemaId
 

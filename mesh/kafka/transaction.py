@@ -70,6 +70,8 @@ class TransactionalProducer:
             message_max_bytes=20_000_000,
             # A record still unsent when its transaction has timed out can only do harm.
             message_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            # Where publishers put a key. Gates say the partition themselves; processors leave it to the key.
+            partitioner="murmur2_random",
         )
         self._client = Client(settings | self._diagnosis.config())
         self._settle("take over", lambda: self._client.init_transactions(REQUEST_SECONDS))

@@ -16,6 +16,8 @@ _UNREACHABLE = {"_DESTROY_BROKER", "_TRANSPORT", "_ALL_BROKERS_DOWN", "_RESOLVE"
 _FENCED = {"_FENCED", "INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED", "FENCED_INSTANCE_ID"}
 STALE = {"FENCED_LEADER_EPOCH", "UNKNOWN_LEADER_EPOCH", "NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"}
 """What is said while a partition's leader changes, or to a client that has not heard of it yet."""
+_MOVING = {"NOT_COORDINATOR", "COORDINATOR_NOT_AVAILABLE", "COORDINATOR_LOAD_IN_PROGRESS"}
+"""What is said while a group's coordinator changes or is only just being made; the client calls it permanent."""
 _MISSING = {"UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC", "_UNKNOWN_PARTITION"}
 
 
@@ -84,7 +86,7 @@ def _permanent(error: KafkaError, operation: str, principal: str) -> MeshError:
         return Fenced(operation)
     if name in _MISSING:
         return NotFound("topic or partition", operation, "has it been applied? (mesh apply)")
-    if error.retriable() or name in STALE:
+    if error.retriable() or name in STALE or name in _MOVING:
         return BrokerError(operation, name, error.str())
     return RequestRefused(operation, name, error.str())
 

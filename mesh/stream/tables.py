@@ -51,10 +51,11 @@ class Table:
         self._marks = dict.fromkeys(range(partitions), BEGINNING)
         self._rows: dict[Key, list[_Row]] = {}
         self._latest: dict[Key, Record] = {}
-        self._granted: int | None = BEGINNING
+        self.complete = False
 
     def take(self, record: Record) -> None:
         """The next row of its partition."""
+        self.complete = False
         key = as_key(self._key(record))
         if record.value is None:
             self._latest.pop(key, None)
@@ -69,21 +70,21 @@ class Table:
         insort(self._rows.setdefault(key, []), _Row(time, at.partition, at.offset, max(time, mark), record))
         self._marks[at.partition] = max(mark, time - self._lateness)
 
+    def __len__(self) -> int:
+        return len(self._latest)
+
     @property
     def mark(self) -> int:
         """The event time that every partition has reached, in milliseconds."""
         return min(self._marks.values())
 
-    def grant(self, asof: int | None = None) -> None:
-        """Take the table as complete up to ``asof``, or altogether: what comes later may change answers."""
-        if asof is None or self._granted is None:
-            self._granted = None
-        else:
-            self._granted = max(self._granted, asof)
+    def grant(self) -> None:
+        """Take the table as complete as it is, until its next row: that row may change answers given meanwhile."""
+        self.complete = True
 
     def is_known(self, asof: int) -> bool:
         """Whether an answer as of this time cannot change any more, or was granted."""
-        return self._granted is None or asof <= self._granted or self.mark > asof
+        return self.complete or self.mark > asof
 
     def find(self, key: Any, asof: datetime | None = None) -> Record | None:
         """The latest row of a key, or the latest as of an event time; raises Waiting."""

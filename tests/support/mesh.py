@@ -19,6 +19,7 @@ from mesh.embedded import tether
 from mesh.embedded.folder import DataFolder
 from mesh.embedded.platform import answers_http, furnish
 from mesh.embedded.ports import free_ports
+from mesh.errors import RetriableError
 from mesh.kafka import Admin, Connection
 from mesh.plan import Folder, Site, apply, survey
 from mesh.registry import RegistryClient
@@ -104,8 +105,11 @@ class RunningMesh:
         with Admin(self.admin) as admin:
 
             def done() -> bool:
-                ends = admin.ends(places, committed=True)
-                committed = admin.committed("_mesh.gate.default", places)
+                try:
+                    ends = admin.ends(places, committed=True)
+                    committed = admin.committed("_mesh.gate.default", places)
+                except RetriableError:
+                    return False
                 return all((committed[place] or 0) >= end for place, end in ends.items())
 
             eventually(done, seconds)

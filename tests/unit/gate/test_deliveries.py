@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from mesh.gate.build import build_identity
 from mesh.gate.observation import Deliveries
 from mesh.kafka import AbortRequired
 from mesh.lineage import Span
+from mesh.lineage.build import build_identity
 
 
 @dataclass

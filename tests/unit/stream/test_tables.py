@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from mesh.errors import UsageError
 from mesh.stream import Table, Waiting
-from mesh.stream.times import epoch_ms
 from tests.support.pipeline_run import arrival
 from tests.support.pipelines import RATES, START, Event
 
@@ -60,15 +59,14 @@ def test_lateness_lets_rows_come_out_of_order() -> None:
         ask(table, 15)
 
 
-def test_what_is_granted_is_not_waited_for() -> None:
+def test_a_table_taken_as_complete_is_not_waited_for_until_its_next_row() -> None:
     table = rates()
     put(table, 0, 10)
-    table.grant(epoch_ms(START + timedelta(seconds=12)))
-    assert ask(table, 12) == 0
-    with pytest.raises(Waiting):
-        ask(table, 13)
     table.grant()
     assert ask(table, 99) == 0
+    put(table, 1, 20)
+    with pytest.raises(Waiting):
+        ask(table, 99)
 
 
 def test_the_latest_row_follows_the_table() -> None:

@@ -1,0 +1,104 @@
+"""The conduct of a program that runs a processor: its arguments, signals, progress, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any, Final
+
+from mesh.cli.console import INTERRUPTED, note
+from mesh.connection import Mesh
+from mesh.errors import MeshError
+from mesh.stream import Processor as Declared
+from mesh.stream.binding import RUNTIMES, Tally
+
+_EVERY_SECONDS: Final = 1.0
+
+
+class Processor(Declared):
+    """A program that reads products and publishes a derived one, with the parents of every record.
+
+    ::
+
+        delays = Processor("punctuality.delays")
+
+        @delays.each("operations.flights")
+        def delay(flight, step):
+            weather = step.lookup("weather.observations", flight.value["origin"], asof=flight.event_time)
+            ...
+
+        if __name__ == "__main__":
+            delays.main()
+
+    Inputs are those of the contract's derivation. Each is given to one function, by ``each``, ``window``, ``aggregate``
+    or ``join``; the others are tables, for ``step.lookup``.
+    """
+
+    def run(self, mesh: Mesh, **options: Any) -> Tally:
+        """Run in this process; the options and errors are those of ``Mesh.process``."""
+        return mesh.process(self, **options)
+
+    def main(self, arguments: list[str] | None = None) -> None:
+        """The whole program: ends with exit code 0 when its work is done or SIGTERM came, 130 on Ctrl-C.
+
+        An error of the mesh ends it with one sentence on stderr and the error's exit code.
+        """
+        options = _parsed(str(self.product), arguments)
+        received = list[int]()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, _: received.append(number))
+        progress = _Progress(str(self.product), options.progress)
+        try:
+            with Mesh.connect(options.config) as mesh:
+                tally = self.run(
+                    mesh,
+                    runtime=options.runtime,
+                    ordinal=options.ordinal,
+                    until_end=options.until_end or options.finish,
+                    finish=options.finish,
+                    stopping=lambda: bool(received),
+                    told=progress.tell,
+                )
+        except MeshError as error:
+            note(f"error: {error}")
+            raise SystemExit(error.exit_code) from None
+        progress.end(tally)
+        if signal.SIGINT in received:
+            raise SystemExit(INTERRUPTED)
+
+
+class _Progress:
+    def __init__(self, product: str, form: str) -> None:
+        self._product, self._form, self._told_at = product, form, time.monotonic()
+
+    def tell(self, tally: Tally) -> None:
+        """Once a second at most."""
+        if time.monotonic() - self._told_at >= _EVERY_SECONDS:
+            self.end(tally)
+
+    def end(self, tally: Tally) -> None:
+        """In any case."""
+        self._told_at = time.monotonic()
+        counts = {"records": tally.records, "outputs": tally.outputs, "filtered": tally.filtered, "late": tally.late}
+        if self._form == "json":
+            sys.stderr.write(json.dumps({"product": self._product} | counts) + "\n")
+            sys.stderr.flush()
+        else:
+            note(f"{self._product}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
+
+
+def _parsed(product: str, arguments: list[str] | None) -> Namespace:
+    parser = ArgumentParser(description=f"Makes {product} from its inputs, until SIGTERM or Ctrl-C.")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="mesh.yaml; else the usual places")
+    parser.add_argument("--runtime", choices=RUNTIMES, default="loop", help="what runs it (default: loop)")
+    parser.add_argument(
+        "--ordinal", type=int, default=0, metavar="N", help="this process's number; one live owner each"
+    )
+    parser.add_argument("--until-end", action="store_true", help="stop when what the inputs hold now is dealt with")
+    parser.add_argument("--finish", action="store_true", help="and close what is open then: the inputs end there")
+    parser.add_argument("--progress", choices=["json", "text"], default="text", help="how progress is told, on stderr")
+    return parser.parse_args(arguments)

@@ -1,0 +1,64 @@
+"""Outputs as Kafka records: encoded, with the header of their parents, large sets laid down beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from mesh.lineage import PARENTS_HEADER, Descent, Reference, encode_deposit
+from mesh.producer.encoding import RecordEncoder
+from mesh.stream.arrival import Output
+from mesh.types import Headers, ProductTopics
+
+BY_KEY: Final = -1
+"""The partition of a record whose key decides, as for any publisher."""
+
+SET_KEY: Final = b"set"
+PROGRESS_KEY: Final = b"progress"
+
+
+@dataclass(slots=True)
+class Emitted:
+    """A record for a topic; ``partition`` is BY_KEY where its key decides."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Emitter:
+    """Makes records of outputs; ``parents_id`` is the id of the topic of parents, ``partitions`` are the product's."""
+
+    encoder: RecordEncoder
+    topics: ProductTopics
+    partitions: int
+    parents_id: UUID
+
+    def deposit(self, output: Output) -> Emitted | None:
+        """What has to be written, and acknowledged, before the output; None where the header holds its parents."""
+        parents = output.descent.parents
+        if parents is None or output.descent.fits:
+            return None
+        at = output.descent.driving.partition % self.partitions
+        return Emitted(self.topics.parents, at, SET_KEY, encode_deposit(parents))
+
+    def record(self, output: Output, deposited: tuple[int, int] | None = None) -> Emitted:
+        """The record itself; ``deposited`` is partition and offset of its deposit. Raises EncodingRefused.
+
+        A product without keys has its records where their drivers were, so that a repeated one meets the first.
+        """
+        descent = output.descent
+        if deposited is not None:
+            descent = descent.deposited(Reference(self.parents_id, *deposited))
+        key = self.encoder.key_of(output.value)
+        at = BY_KEY if key is not None else descent.driving.partition % self.partitions
+        return Emitted(self.topics.ingress, at, key, self.encoder.value(output.value), headers_of(descent))
+
+
+def headers_of(descent: Descent) -> Headers:
+    """The header of a derived record."""
+    return [(PARENTS_HEADER, descent.encode())]

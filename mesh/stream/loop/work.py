@@ -1,0 +1,63 @@
+"""One log that this process holds: what reads it, the task at work on it, and how far it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from mesh.consumer.record import RecordReader
+from mesh.kafka import Message
+from mesh.lineage import Reference
+from mesh.stream.arrival import Arrival, Outcome, Place, Punctuation
+from mesh.stream.observed import Observed
+from mesh.stream.task import Task
+
+Read = Callable[[Message], Arrival | Punctuation]
+
+# An input partition that gave nothing for so long no longer holds back the windows of a repartitioned log.
+IDLE_SECONDS: Final = 60.0
+
+
+@dataclass(slots=True)
+class Work:
+    """``position`` is the next offset, as committed; ``came_at`` is when its last record came, by a monotonic clock."""
+
+    place: Place
+    task: Task
+    read: Read
+    routes: bool
+    position: int
+    came_at: float
+    rested: bool = False
+    finished: bool = False
+
+    def apply(self, entry: Arrival | Punctuation) -> Outcome:
+        """Give the task the next entry of its log."""
+        return self.task.punctuate(entry) if isinstance(entry, Punctuation) else self.task.apply(entry)
+
+
+@dataclass(slots=True)
+class Open:
+    """A log within the transaction: what was observed, and the furthest event time that was routed on."""
+
+    observed: Observed
+    furthest: int | None = None
+    last: Reference | None = None
+    rests: bool = False
+
+    def saw(self, arrival: Arrival) -> None:
+        """A record goes to the repartitioned log, or is left out of it; either way time has come so far."""
+        self.last = arrival.reference
+        if arrival.time is not None and (self.furthest is None or arrival.time > self.furthest):
+            self.furthest = arrival.time
+
+
+def direct(reader: RecordReader) -> Read:
+    """Reads an input's own partition."""
+    read = reader.read
+
+    def arrival(message: Message) -> Arrival:
+        return Arrival.of(read(message), message.key(), message.value())
+
+    return arrival

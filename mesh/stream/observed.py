@@ -1,0 +1,83 @@
+"""What became of the input between two commits, as the progress records that say so."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from mesh.lineage import OffsetSet, Progress
+from mesh.stream.arrival import Fate
+from mesh.stream.binding import Bound, Tally
+from mesh.stream.watermark import Source
+
+
+@dataclass(slots=True)
+class Fates:
+    """The offsets of one input partition by what became of them, as they came."""
+
+    delivered: list[int] = field(default_factory=list)
+    filtered: list[int] = field(default_factory=list)
+    late: list[int] = field(default_factory=list)
+
+    def note(self, offset: int, fate: Fate) -> None:
+        """The next record."""
+        self.delivered.append(offset)
+        if fate is Fate.FILTERED:
+            self.filtered.append(offset)
+        elif fate is Fate.LATE:
+            self.late.append(offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who says so: the processor's name and its build."""
+
+    processor: str
+    build: str
+
+
+@dataclass(slots=True)
+class Observed:
+    """One log between two commits: ``[start, end)`` of it, and its records by the input partition they came from."""
+
+    start: int
+    end: int
+    outputs: int = 0
+    sources: defaultdict[Source, Fates] = field(default_factory=lambda: defaultdict(Fates))
+
+    def add_to(self, tally: Tally) -> None:
+        """Count what was committed."""
+        tally.outputs += self.outputs
+        for fates in self.sources.values():
+            tally.records += len(fates.delivered)
+            tally.filtered += len(fates.filtered)
+            tally.late += len(fates.late)
+
+    def progress(
+        self, author: Author, inputs: Mapping[str, Bound], watermark: int | None, now_ms: int, *, repartitioned: bool
+    ) -> Iterator[Progress]:
+        """A record for each input partition; out of a repartitioned log the ranges are those of the records seen."""
+        for count, ((product, partition), fates) in enumerate(self.sources.items()):
+            delivered = _offsets(fates.delivered)
+            runs = delivered.runs
+            yield Progress(
+                processor=author.processor,
+                build=author.build,
+                product=product,
+                topic_id=inputs[product].topic_id,
+                partition=partition,
+                start=runs[0][0] if repartitioned else self.start,
+                end=delivered.end if repartitioned else self.end,
+                delivered=delivered,
+                filtered=_offsets(fates.filtered),
+                late=_offsets(fates.late),
+                outputs=0 if count else self.outputs,
+                watermark=watermark,
+                created_at=now_ms,
+            )
+
+
+def _offsets(offsets: list[int]) -> OffsetSet:
+    """Ascending already, but where an interrupted writer wrote into a repartitioned log twice."""
+    return OffsetSet.of(sorted(set(offsets)))
