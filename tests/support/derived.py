@@ -172,11 +172,11 @@ class Looker:
         return Written(outputs, [each[0] for each in found], progress, deposits)
 
     def _chained(self, found: Collection[tuple[Identity, Descent, ParentSet, dict[str, Any]]]) -> list[Made]:
-        by_identity = {identity: each for identity, *each in found}
+        by_identity = {identity: descent for identity, descent, _, _ in found}
         assert len(by_identity) == len(found), "an output was written twice"
 
         def chain(descent: Descent) -> int:
-            return 0 if descent.previous is None else 1 + chain(by_identity[descent.previous][0])
+            return 0 if descent.previous is None else 1 + chain(by_identity[descent.previous])
 
         return [
             Made(
