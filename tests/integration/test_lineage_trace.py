@@ -56,7 +56,8 @@ class SmallGate:
     chain: PartitionChain
     offsets: dict[str, list[int]] = field(default_factory=dict)
 
-    def run(self, end: int, *, commit: bool = True) -> None:
+    def run(self, end: int, *, commit: bool = True, withhold: int | None = None) -> None:
+        """One transaction up to ``end``; the record of an offset may be withheld though the manifest speaks of it."""
         with LogReader(self.connection) as reader:
             place = TopicPartition(self.topics.ingress, PARTITION)
             records = list(reader.read(place, self.chain.ingress_next, end))
@@ -67,8 +68,11 @@ class SmallGate:
         digests = RecordDigest(), RecordDigest()
         for record in records:
             digests[0].add(record.key(), record.value(), record.headers() or ())
-            self._forward(producer, record, digests[1], refused=record in refused)
+            if record.offset() != withhold:
+                self._forward(producer, record, digests[1], refused=record in refused)
         producer.flush()
+        if withhold is not None:
+            self.offsets[self.topics.public].append(self.offsets[self.topics.public][-1] + 1)
         manifest = self.chain.extend(self._transaction(records, refused, digests, end))
         payload = encode_manifest(manifest, SchemaId(9))
         producer.produce(self.topics.lineage, PARTITION, None, payload, None)
@@ -129,17 +133,35 @@ def _span(offsets: Sequence[int]) -> Span | None:
     return Span(offsets[0], len(offsets)) if offsets else None
 
 
+COMPACTING = {
+    "cleanup.policy": "compact",
+    "segment.ms": "100",
+    "min.cleanable.dirty.ratio": "0.01",
+    "max.compaction.lag.ms": "100",
+}
+
+
 @pytest.fixture
 def topics(kafka: Broker) -> ProductTopics:
+    return new_topics(kafka, {})
+
+
+def new_topics(kafka: Broker, public: dict[str, str]) -> ProductTopics:
     topics = ProductTopics(ProductName(f"t{secrets.token_hex(4)}", "numbers"), 1)
+    names = (topics.ingress, topics.public, topics.quarantine, topics.lineage)
     with Admin(kafka.admin) as admin:
-        for name in (topics.ingress, topics.public, topics.quarantine, topics.lineage):
-            admin.create_topic(name, 2, {})
+        for name in names:
+            admin.create_topic(name, 2, public if name == topics.public else {})
+        eventually(lambda: len(admin.topics(names)) == len(names), 30)
     return topics
 
 
 @pytest.fixture
 def gate(kafka: Broker, topics: ProductTopics) -> SmallGate:
+    return new_gate(kafka, topics)
+
+
+def new_gate(kafka: Broker, topics: ProductTopics) -> SmallGate:
     with Admin(kafka.admin) as admin:
         cluster_id = admin.cluster_id()
     chain = PartitionChain.start(str(topics.product), cluster_id, PARTITION, topic_ids(kafka, topics), 0)
@@ -248,6 +270,33 @@ def test_holes_are_told_apart(kafka: Broker, topics: ProductTopics, settled: Sma
     beyond = publish(kafka, topics, range(50, 52)) - 2
     with pytest.raises(NotFound, match="pending: no gate has settled it"):
         follow(kafka, topics.ingress, beyond)
+
+
+def test_a_record_that_a_manifest_claims_and_nothing_explains_is_lost(
+    kafka: Broker, topics: ProductTopics, gate: SmallGate
+) -> None:
+    end = publish(kafka, topics, range(20))
+    gate.run(end, withhold=end - 2)
+    eventually(lambda: len(all_records(kafka, topics.lineage)) == 1)
+    claimed = gate.offsets[topics.public]
+    assert follow(kafka, topics.public, claimed[-2]).record.presence is Presence.READABLE
+    assert follow(kafka, topics.public, claimed[-1]).record.presence is Presence.LOST
+
+
+def test_what_compaction_took_is_told_from_what_is_lost(kafka: Broker) -> None:
+    topics = new_topics(kafka, COMPACTING)
+    gate = new_gate(kafka, topics)
+    for _ in range(3):
+        gate.run(publish(kafka, topics, range(20)))
+    eventually(lambda: len(all_records(kafka, topics.lineage)) == 3)
+
+    def compacted() -> bool:
+        # A segment is closed by the next record that comes to it.
+        gate.run(publish(kafka, topics, range(20, 23)))
+        return 1 not in {record.offset() for record in all_records(kafka, topics.public)}
+
+    eventually(compacted, 60, every=0.3)
+    assert follow(kafka, topics.public, 1).record.presence is Presence.COMPACTED
 
 
 def test_lineage_outlives_records_and_older_manifests(kafka: Broker, topics: ProductTopics, settled: SmallGate) -> None:
