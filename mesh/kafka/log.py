@@ -42,6 +42,7 @@ class _GrouplessConsumer:
             isolation_level="read_committed" if committed else "read_uncommitted",
         )
         self._consumer = Consumer(settings | self._diagnosis.config())
+        self._ends: dict[TopicPartition, int] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -60,6 +61,7 @@ class _GrouplessConsumer:
         with self._diagnosis.translated(f"read {partition}"):
             place = ClientTopicPartition(partition.topic, partition.partition)
             low, high = self._consumer.get_watermark_offsets(place, timeout=REQUEST_SECONDS, cached=False)
+        self._ends[partition] = int(high)
         return int(low), int(high)
 
     def _assign(self, starts: Mapping[TopicPartition, int]) -> None:
@@ -93,8 +95,7 @@ class LogReader(_GrouplessConsumer):
         Holes (transaction markers, aborted records, compaction) are passed over. Raises DeadlineExceeded when
         ``seconds`` go by without a record.
         """
-        low, high = self.bounds(partition)
-        first, last = max(start, low), min(end, high)
+        first, last = self._clipped(partition, start, end)
         if first >= last:
             return
         self._assign({partition: first})
@@ -102,6 +103,16 @@ class LogReader(_GrouplessConsumer):
             yield from self._until(partition, last, seconds)
         finally:
             self._consumer.unassign()
+
+    def _clipped(self, partition: TopicPartition, start: int, end: int) -> tuple[int, int]:
+        """What the partition holds of a range; an end once seen is not asked for again, since ends only grow.
+
+        What has expired since then is passed over like any other hole.
+        """
+        if start < 0 or end > self._ends.get(partition, 0):
+            low, high = self.bounds(partition)
+            return max(start, low), min(end, high)
+        return start, end
 
     def fetch(self, partition: TopicPartition, offset: int) -> Message | None:
         """The record at exactly this offset, or None when there is none to be read."""

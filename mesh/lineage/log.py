@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, overload
 
 from mesh.errors import LineageBroken
 from mesh.kafka.message import Message
@@ -71,14 +71,12 @@ class LineageLog:
             yield at, known[at]
             at = known[at].settled_before
 
-    def entries(self, start: int, end: int) -> list[Entry]:
+    def entries(self, start: int, end: int) -> Sequence[Entry]:
         """The manifests at these lineage offsets; raises LineageBroken for what is none."""
         return self._manifests(start, end)
 
-    def _manifests(self, start: int, end: int) -> list[Entry]:
-        return [
-            (message.offset(), self._manifest(message)) for message in self._reader.read(self._partition, start, end)
-        ]
+    def _manifests(self, start: int, end: int) -> Sequence[Entry]:
+        return _Undecoded([*self._reader.read(self._partition, start, end)], self._manifest)
 
     def _manifest(self, message: Message) -> Manifest:
         payload = message.value()
@@ -96,3 +94,29 @@ class LineageLog:
                 return payloads[-1]
             end, size = start, size * 2
         return None
+
+
+class _Undecoded(Sequence[Entry]):
+    """Manifests that are decoded when they are looked at: a search looks at few of those it reads."""
+
+    def __init__(self, messages: Sequence[Message], decode: Callable[[Message], Manifest]) -> None:
+        self._messages, self._decode = messages, decode
+        self._decoded: dict[int, Entry] = {}
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    @overload
+    def __getitem__(self, at: int) -> Entry: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Entry]: ...
+
+    def __getitem__(self, at: int | slice) -> Entry | Sequence[Entry]:
+        if isinstance(at, slice):
+            return [self[each] for each in range(*at.indices(len(self)))]
+        place = range(len(self._messages))[at]
+        if place not in self._decoded:
+            message = self._messages[place]
+            self._decoded[place] = message.offset(), self._decode(message)
+        return self._decoded[place]

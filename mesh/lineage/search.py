@@ -88,10 +88,10 @@ class PartitionIndex:
         ahead: Sequence[Entry] = ()
         while offsets:
             wanted = offsets.runs[0][0]
-            hit = _first(ahead, place, wanted, topic_id)
+            hit = _within(ahead, place, wanted, topic_id)
             if hit is None and ahead:
                 ahead = self._after(ahead[-1][0])
-                hit = _first(ahead, place, wanted, topic_id)
+                hit = _within(ahead, place, wanted, topic_id)
             hit = hit or self.find(place, wanted, topic_id)
             span = hit[1].span(place) if hit is not None else self._uncovered(place, wanted, topic_id)
             found = offsets & OffsetSet.between(span.base, span.end)
@@ -124,7 +124,7 @@ class PartitionIndex:
             guesses -= 1
             at = min(max(at - CHUNK // 2, low), high - 1)
             entries = self._from(at, high)
-            position = bisect_right([_key(manifest, place) for _, manifest in entries], wanted)
+            position = _rank(entries, place, wanted)
             if position == 0:
                 high, ceiling = at, entries[0] if entries else ceiling
                 continue
@@ -156,8 +156,16 @@ def _covers(manifest: Manifest, place: Place, offset: int, topic_id: UUID | None
     return offset in manifest.span(place) and topic_id in (None, manifest.topics.of(place))
 
 
-def _first(entries: Sequence[Entry], place: Place, offset: int, topic_id: UUID) -> Entry | None:
-    return next((entry for entry in entries if _covers(entry[1], place, offset, topic_id)), None)
+def _rank(entries: Sequence[Entry], place: Place, wanted: _Key) -> int:
+    """How many of the entries do not come after the wanted key; looks at few, for each look may decode one."""
+    return bisect_right(entries, wanted, key=lambda entry: _key(entry[1], place))
+
+
+def _within(entries: Sequence[Entry], place: Place, offset: int, topic_id: UUID) -> Entry | None:
+    """The entry that covers an offset in the epoch of the first one."""
+    position = _rank(entries, place, (entries[0][1].epoch, offset)) if entries else 0
+    hit = entries[position - 1] if position else None
+    return hit if hit is not None and _covers(hit[1], place, offset, topic_id) else None
 
 
 def _guess(place: Place, wanted: _Key, low: Entry, high: Entry) -> int:
