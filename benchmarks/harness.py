@@ -249,7 +249,7 @@ def _cell(value: object) -> str:
 
 
 def _ratios(told: Mapping[str, Any]) -> list[str]:
-    width = max(map(len, told["ratios"]))
+    width = max(map(len, told["ratios"]), default=0)
     lines = [f"{'':{width}}  {'ratio':>9}  {'(min - max)':>19}  {'floor':>6}  {'':8}  {'target':>6}"]
     for name, value in told["ratios"].items():
         spread = told["ratio_spread"][name]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-# Of the time: a commit that takes 10 ms comes every 50 ms at most, one that takes 60 ms every 300 ms.
-_SHARE: Final = 0.2
+# A commit that takes 10 ms comes 30 ms after the last one at the earliest, one that takes 100 ms after 300 ms.
+_REST: Final = 3.0
 # Of commits dearer than that most is paid for each partition, so that rarer ones would save little and delay all.
 _LONGEST_SECONDS: Final = 0.5
 # One commit that met a busy broker says little about the next one.
@@ -18,9 +18,9 @@ class Pace:
     """Decides by what was measured; times are seconds of one clock that only grows.
 
     A loop that is behind commits by size or after ``seconds``: its records have waited longer already. One that keeps
-    up commits as soon as commits take no more than a fifth of the time since the last one. So a lone record after a
-    quiet second is committed at once, and hundreds of partitions at a record a second each, where a commit touches
-    many and takes long, are committed about twice a second.
+    up commits when three times as long as a commit takes has passed since the last one. So a lone record after a quiet
+    second is committed at once, and hundreds of partitions at a record a second each, where a commit touches many and
+    takes long, are committed about twice a second.
     """
 
     records: int
@@ -38,7 +38,7 @@ class Pace:
         """How long it may wait for more records."""
         if behind:
             return started + self.seconds - now
-        return self.ended + min(_LONGEST_SECONDS, self.cost / _SHARE) - now
+        return self.ended + min(_LONGEST_SECONDS, self.cost * _REST) - now
 
     def committed(self, began: float, ended: float) -> None:
         """A commit took this long."""

@@ -42,9 +42,9 @@ def test_a_lone_record_after_a_pause_does_not_wait_though_commits_are_dear() -> 
     assert pace.due(10.81, 10.81, 1, behind=False)
 
 
-def test_commits_take_a_fifth_of_the_time() -> None:
+def test_commits_take_no_more_than_a_quarter_of_the_time() -> None:
     found = intervals(lambda _: 0.02, every=0.001)
-    assert sum(found) / len(found) == pytest.approx(0.12, abs=2 * TURN)
+    assert sum(found) / len(found) == pytest.approx(0.08, abs=2 * TURN)
 
 
 def test_commits_that_get_dearer_with_what_they_hold_settle_below_half_a_second() -> None:
@@ -67,7 +67,7 @@ def test_one_commit_that_hung_does_not_slow_the_next_ones_for_long() -> None:
     assert pace.left(3.0, 3.0, behind=False) == pytest.approx(0.5)
     for at in range(4, 20):
         pace.committed(float(at), at + 0.01)
-    assert pace.left(19.01, 19.01, behind=False) == pytest.approx(0.08, abs=0.03)
+    assert pace.left(19.01, 19.01, behind=False) == pytest.approx(0.045, abs=0.02)
 
 
 def test_a_loop_that_is_behind_commits_by_size_or_by_the_age_of_the_transaction() -> None:
