@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from uuid import UUID
 
-from mesh.errors import DeadlineExceeded, NotFound
+from mesh.errors import DeadlineExceeded, LineageBroken, NotFound, PermanentError
 from mesh.gate.product import GatedProduct
-from mesh.kafka import Admin, LogReader, TopicState
+from mesh.kafka import Admin, LogReader, RestoreRequired, TopicState
 from mesh.lineage import Manifest, PartitionChain, TopicIds, decode_manifest
 from mesh.types import TopicPartition
 
@@ -34,6 +35,7 @@ class Recovery:
 
     def __init__(self, admin: Admin, reader: LogReader) -> None:
         self._admin, self._reader = admin, reader
+        self._lineages: dict[str, UUID] = {}
 
     def recover(
         self, products: Mapping[TopicPartition, GatedProduct], offsets: Mapping[TopicPartition, int | None]
@@ -59,22 +61,48 @@ class Recovery:
             raise NotFound("topic", product.topics.state, "apply its contract (mesh apply)")
         return replace(chain, topics=replace(chain.topics, state=state.topic_id))
 
-    def is_complete(self, product: GatedProduct) -> bool:
-        """Whether every topic the gate needs for a product is there."""
+    def obstacle(self, product: GatedProduct) -> str | None:
+        """Why a product cannot be taken up, if so: a topic is not there or denied, or a manifest cannot be read."""
+        try:
+            states = self._states([product])
+            for number in range(states[product.topics.ingress].partitions):
+                self._last_manifest(TopicPartition(product.topics.lineage, number))
+        except PermanentError as error:
+            return str(error)
+        return None
+
+    def denied(self, products: Collection[GatedProduct]) -> list[str]:
+        """The outputs of these that the gate may not write to."""
+        return self._admin.denied_writes(name for product in products for name in outputs_of(product))
+
+    def confirm(self, served: Iterable[tuple[GatedProduct, PartitionChain]]) -> None:
+        """Raises RestoreRequired when a topic of these products is not the one that their chains are about.
+
+        To be asked after the records of a transaction were read and written, and before it commits: a client goes on
+        at its old offset in a topic that was made again, and its records from before that offset would be skipped.
+        """
+        known = {each for product, chain in served for each in self._known(product, chain)}
+        found = self._admin.topic_ids(name for name, _ in known)
+        changed = {name for name, topic_id in known if found.get(name) != topic_id}
+        if changed:
+            raise RestoreRequired(f"{', '.join(sorted(changed))} was deleted, or made again")
+
+    def _known(self, product: GatedProduct, chain: PartitionChain) -> Iterator[tuple[str, UUID | None]]:
         topics = product.topics
-        names = {topics.ingress, topics.public, topics.quarantine, topics.lineage}
-        if product.holds_keys:
-            names.add(topics.state)
-        return names == self._admin.topics(names).keys()
+        yield topics.ingress, chain.topics.ingress
+        yield topics.public, chain.topics.public
+        yield topics.quarantine, chain.topics.quarantine
+        yield topics.lineage, self._lineages.get(topics.lineage)
+        if product.holds_keys and chain.topics.state is not None:
+            yield topics.state, chain.topics.state
 
     def _states(self, products: Collection[GatedProduct]) -> dict[str, TopicState]:
-        names = {
-            name for each in products for name in (each.topics.ingress, each.topics.public, each.topics.quarantine)
-        } | {each.topics.state for each in products if each.holds_keys}
+        names = {name for each in products for name in (each.topics.ingress, *outputs_of(each))}
         # Without commands nothing of what is read is at stake. Keys may be held from when the contract still held some.
         states = self._admin.topics(names | {name for e in products for name in (e.topics.commands, e.topics.state)})
         for name in names - states.keys():
             raise NotFound("topic", name, "apply its contract (mesh apply)")
+        self._lineages |= {each.topics.lineage: states[each.topics.lineage].topic_id for each in products}
         return states
 
     def _await_settled(self, products: Mapping[TopicPartition, GatedProduct], states: Mapping[str, TopicState]) -> None:
@@ -138,11 +166,26 @@ class Recovery:
             records = [(record.value(), record.offset()) for record in self._reader.read(partition, end - span, end)]
             payload, at = records[-1] if records else (None, 0)
             if payload is not None:
-                return decode_manifest(payload), payload, at
+                return _decoded(payload, partition, at), payload, at
             if end - span <= low:
                 return None
             span *= 4
         return None
+
+
+def outputs_of(product: GatedProduct) -> tuple[str, ...]:
+    """The topics that the gate cannot do without writing to."""
+    topics = product.topics
+    state = (topics.state,) if product.holds_keys else ()
+    return topics.public, topics.quarantine, topics.lineage, *state
+
+
+def _decoded(payload: bytes, partition: TopicPartition, at: int) -> Manifest:
+    try:
+        return decode_manifest(payload)
+    except LineageBroken as error:
+        reason = f"{error.where} at offset {at}, the last one, is none ({error.reason}); see docs/operations.md"
+        raise LineageBroken(str(partition), reason) from None
 
 
 def _ids(product: GatedProduct, states: Mapping[str, TopicState]) -> TopicIds:

@@ -17,6 +17,7 @@ from mesh.gate.ports import ContractSource, SchemaSource
 from mesh.gate.recovery import Recovery
 from mesh.gate.settling import Settler
 from mesh.gate.step import GateStep
+from mesh.gate.uptake import Uptake
 from mesh.kafka import Admin, Connection, LogReader, LoopSettings, SideInput, TransactionalLoop
 from mesh.telemetry import SILENT, Telemetry
 
@@ -67,8 +68,8 @@ def run_gate(
         holding = Holding(reader)
         settler = Settler(feed, reader, Stops(alert, clock.now), holding, clock)
         meter = GateMeter(telemetry, identity.group, clock) if telemetry.active else None
-        recovery = Recovery(admin, reader)
-        step = GateStep(identity.transactional_id, contracts, registry, recovery, settler, holding, clock, meter)
+        uptake = Uptake(Recovery(admin, reader), clock)
+        step = GateStep(identity.transactional_id, contracts, registry, uptake, settler, holding, clock, meter)
         gauge = meter.observe(connection, step.positions) if meter is not None else None
         if health is not None:
             health.serving(step)

@@ -5,25 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from mesh.errors import NotFound, RegistryUnreachable
+from mesh.errors import PermanentError, RegistryUnreachable
 from mesh.gate.holding import Holding
 from mesh.gate.meter import GateMeter
 from mesh.gate.observation import Deliveries, Observation
 from mesh.gate.ports import ContractSource, SchemaSource
 from mesh.gate.product import GatedProduct
-from mesh.gate.recovery import Recovered, Recovery
 from mesh.gate.routing import Routing
 from mesh.gate.screening import Screening
 from mesh.gate.settling import Prepared, Settler
+from mesh.gate.uptake import Uptake
 from mesh.judge import Batch
-from mesh.kafka import Message, Run, Transaction
+from mesh.kafka import AbortRequired, Message, Run, Transaction
 from mesh.lineage import Manifest, PartitionChain, Stop, StopCause, encode_manifest
 from mesh.types import Clock, Finding, TopicPartition
 
 logger = logging.getLogger(__name__)
-
-# How often to look whether the missing topics of a product are there; taking it up again is a rebalance of the pool.
-_LOOK_SECONDS = 2.0
 
 
 class GateStep:
@@ -34,7 +31,7 @@ class GateStep:
         identity: str,
         contracts: ContractSource,
         registry: SchemaSource,
-        recovery: Recovery,
+        uptake: Uptake,
         settler: Settler,
         holding: Holding,
         clock: Clock,
@@ -42,14 +39,13 @@ class GateStep:
     ) -> None:
         self._meter = meter
         self._identity, self._contracts, self._registry = identity, contracts, registry
-        self._recovery, self._settler, self._holding, self._clock = recovery, settler, holding, clock
+        self._uptake, self._settler, self._holding, self._clock = uptake, settler, holding, clock
         self._products: dict[str, GatedProduct] = {}
         self._applied: dict[str, GatedProduct] = {}
         self._chains: dict[TopicPartition, PartitionChain] = {}
         self._open: dict[TopicPartition, Observation] = {}
         self._next: dict[TopicPartition, tuple[Manifest, bytes, Deliveries]] = {}
         self._unforwardable: dict[TopicPartition, set[int]] = {}
-        self._missing: dict[str, float] = {}
         self._troubles: dict[str, str] = {}
         self._restored = False
         self._screening = Screening(holding, settler.stops, clock.now)
@@ -64,12 +60,11 @@ class GateStep:
                 self._applied[ingress] = GatedProduct(contract, self._registry)
         for gone in self._applied.keys() - applied.keys():
             del self._applied[gone]
-            self._missing.pop(gone, None)
             self._troubles.pop(gone, None)
         if not self._open:
             self._products = dict(self._applied)
-        self._look_for_missing()
-        return self._applied.keys() - self._missing.keys()
+        self._uptake.look(self._applied)
+        return self._applied.keys() - self._uptake.aside
 
     @property
     def joined(self) -> bool:
@@ -78,10 +73,9 @@ class GateStep:
 
     def troubles(self) -> dict[str, str]:
         """What stands still now, by ingress topic or partition, and why; may be asked by any thread."""
-        missing = dict.fromkeys(self._missing.copy(), "a topic of the product is missing; apply it again (mesh apply)")
         stops = {str(tp): chain.stop for tp, chain in self._chains.copy().items()}
         full = {name: stop.reason for name, stop in stops.items() if stop is not None and stop.cause is StopCause.FULL}
-        return self._troubles.copy() | missing | full | self._settler.stops.standing()
+        return self._troubles.copy() | self._uptake.reasons() | full | self._settler.stops.standing()
 
     def positions(self) -> dict[TopicPartition, int]:
         """The next offset of every partition held, as committed; may be asked by any thread."""
@@ -91,51 +85,24 @@ class GateStep:
     def restore(self, offsets: Mapping[TopicPartition, int | None]) -> Mapping[TopicPartition, int]:
         """Take up each partition's chain; gives where to read on.
 
-        Left out are partitions whose records expired and products whose topics are not there.
+        Left out are partitions whose records expired and products that cannot be taken up.
         """
         if not self._open:
             self._products = dict(self._applied)
         served = {tp: self._products[tp.topic] for tp in offsets if tp.topic in self._products}
         self._restored = True
         starts: dict[TopicPartition, int] = {}
-        for partition, recovered in self._recovered(served, offsets).items():
+        for partition, recovered in self._uptake.recover(served, offsets).items():
             if recovered.expired:
                 self.expired(partition, recovered.chain.ingress_next)
                 continue
+            self._troubles.pop(str(partition), None)
             self._chains[partition] = recovered.chain
             starts[partition] = recovered.chain.ingress_next
         taken = {partition: self._chains[partition] for partition in starts}
         self._holding.follow(taken, self._products)
         self._settler.follow(taken, self._products)
         return starts
-
-    def _recovered(
-        self, served: Mapping[TopicPartition, GatedProduct], offsets: Mapping[TopicPartition, int | None]
-    ) -> Mapping[TopicPartition, Recovered]:
-        """All at once, which is quick; one by one when a topic is missing, so that one product never stops another."""
-        try:
-            return self._recovery.recover(served, offsets)
-        except NotFound:
-            recovered: dict[TopicPartition, Recovered] = {}
-            for topic in {partition.topic for partition in served}:
-                part = {partition: product for partition, product in served.items() if partition.topic == topic}
-                try:
-                    recovered |= self._recovery.recover(part, offsets)
-                except NotFound as error:
-                    self._leave(topic, error)
-        return recovered
-
-    def _leave(self, topic: str, error: NotFound) -> None:
-        self._missing[topic] = self._clock.monotonic() + _LOOK_SECONDS
-        logger.error("%s stands still, the others go on: %s", topic, error)
-
-    def _look_for_missing(self) -> None:
-        now = self._clock.monotonic()
-        for topic in [topic for topic, again in self._missing.items() if again <= now]:
-            if self._recovery.is_complete(self._applied[topic]):
-                del self._missing[topic]
-            else:
-                self._missing[topic] = now + _LOOK_SECONDS
 
     def release(self, partitions: Collection[TopicPartition]) -> None:
         """Forget the chains: their next owner reads them from the lineage topic."""
@@ -150,12 +117,18 @@ class GateStep:
         """Settle the operators' commands; they come before the records of a transaction, whose offsets are higher."""
         prepared = [
             (partition, done)
-            for partition, messages in self._settler.due(lambda tp: ready(tp) and tp in self._chains)
+            for partition, messages in self._settler.due(
+                lambda tp: ready(tp) and tp in self._chains and not self._closed(tp)
+            )
             if (done := self._prepared(partition, messages))
         ]
         for partition, each in prepared:
             observation = self._observation(each.product, partition)
             self._settler.write(each, begin(partition), partition, observation)
+
+    def _closed(self, partition: TopicPartition) -> bool:
+        product = self._products.get(partition.topic)
+        return product is not None and self._uptake.closed(partition.topic, product)
 
     def _prepared(self, partition: TopicPartition, messages: Sequence[Message]) -> Prepared | None:
         product = self._products.get(partition.topic)
@@ -166,7 +139,7 @@ class GateStep:
     def process(self, transaction: Transaction, partition: TopicPartition, records: Sequence[Message]) -> int:
         """Judge and route; fewer than all when a schema cannot be asked for, or the contract has the partition stop."""
         product = self._products.get(partition.topic)
-        if product is None or not self._ready(product, partition, records[0]):
+        if product is None or self._closed(partition) or not self._ready(product, partition, records[0]):
             return 0
         run = Run.of(records)
         batch = Batch(run.keys, run.values, run.headers)
@@ -222,11 +195,10 @@ class GateStep:
         if product.holds_keys and not self._holding.known(partition):
             if partition in self._open:
                 return False
-            try:
-                self._chains[partition] = self._recovery.with_state(product, self._chains[partition])
-            except NotFound as error:
-                self._leave(partition.topic, error)
+            chain = self._uptake.with_state(partition.topic, product, self._chains[partition])
+            if chain is None:
                 return False
+            self._chains[partition] = chain
             self._holding.follow({partition: self._chains[partition]}, self._products)
         return not self._screening.waits(partition, record, self._known_stop(partition))
 
@@ -243,6 +215,14 @@ class GateStep:
 
     def complete(self, transaction: Transaction) -> None:
         """Outputs have their offsets: write a manifest for each partition the transaction touched."""
+        self._uptake.confirm((each.product, each.chain) for each in self._open.values())
+        try:
+            self._describe(transaction)
+        except PermanentError as error:
+            # It is one product's, and the others must go on: the loop finds out whose.
+            raise AbortRequired("describe the transaction", "_STEP", str(error)) from None
+
+    def _describe(self, transaction: Transaction) -> None:
         created_at = int(self._clock.now() * 1000)
         if self._meter is not None:
             self._meter.completing()
@@ -262,6 +242,8 @@ class GateStep:
                 self._chains[partition] = PartitionChain.resume(manifest, payload, place.first)
                 self._unforwardable.pop(partition, None)
                 self._troubles.pop(partition.topic, None)
+        else:
+            self._uptake.failed({name: self._applied[name] for name in transaction.topics & self._applied.keys()})
         self._holding.ended(self._open, committed=committed)
         self._settler.ended(committed=committed)
         if self._meter is not None:

@@ -9,7 +9,7 @@ from mesh.kafka.message import Message, Run
 from mesh.kafka.producer import Producer
 from mesh.kafka.security import Acl, verify_credentials
 from mesh.kafka.step import Step, Transaction
-from mesh.kafka.transaction import AbortRequired
+from mesh.kafka.transaction import AbortRequired, RestoreRequired
 
 __all__ = [
     "AbortRequired",
@@ -23,6 +23,7 @@ __all__ = [
     "LoopSettings",
     "Message",
     "Producer",
+    "RestoreRequired",
     "Run",
     "SideInput",
     "Step",

@@ -13,6 +13,7 @@ from uuid import UUID
 from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicCollection
 from confluent_kafka import TopicPartition as ClientTopicPartition
 from confluent_kafka.admin import (
+    AclOperation,
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
@@ -24,6 +25,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from mesh.errors import NotAuthorised
 from mesh.kafka.connection import REQUEST_SECONDS, Connection
 from mesh.kafka.security import SecurityAdmin
 from mesh.kafka.translation import STALE, Diagnosis
@@ -100,16 +102,14 @@ class Admin(SecurityAdmin):
 
     def _ids(self, names: list[str]) -> dict[str, UUID]:
         futures = self.client.describe_topics(TopicCollection(names), request_timeout=_TRY_SECONDS)
-        found = {name: self._permitted(future) for name, future in futures.items()}
+        found = {name: self._permitted(name, future) for name, future in futures.items()}
         return {name: _uuid(each.topic_id) for name, each in found.items() if each is not None}
 
-    def _permitted(self, future: Future[Any]) -> Any | None:
+    def _permitted(self, name: str, future: Future[Any]) -> Any | None:
         try:
-            return self._existing(future)
-        except KafkaException as caught:
-            if caught.args[0].name() == "TOPIC_AUTHORIZATION_FAILED":
-                return None
-            raise
+            return self._existing(name, future)
+        except NotAuthorised:
+            return None
 
     def topics(self, names: Iterable[str]) -> dict[str, TopicState]:
         """The state of the named topics; those that do not exist are left out."""
@@ -121,10 +121,26 @@ class Admin(SecurityAdmin):
             configs = self._configs(described)
         return {name: _state(each, configs[name]) for name, each in described.items()}
 
+    def denied_writes(self, names: Iterable[str]) -> list[str]:
+        """Those of these topics that this principal may not write to, or may not even describe."""
+        wanted = TopicCollection(list(dict.fromkeys(names)))
+        with self.diagnosis.translated("describe topics"):
+            futures = self.client.describe_topics(
+                wanted, include_authorized_operations=True, request_timeout=_TRY_SECONDS
+            )
+            return [name for name, future in futures.items() if not self._writable(name, future)]
+
+    def _writable(self, name: str, future: Future[Any]) -> bool:
+        try:
+            described = self._existing(name, future)
+        except NotAuthorised:
+            return False
+        return described is None or AclOperation.WRITE in described.authorized_operations
+
     def _described(self, names: Sequence[str]) -> dict[str, Any]:
         def ask() -> dict[str, Any]:
             found = self.client.describe_topics(TopicCollection(list(names)), request_timeout=_TRY_SECONDS)
-            return {name: each for name, each in ((n, self._existing(f)) for n, f in found.items()) if each}
+            return {name: each for name, each in ((n, self._existing(n, f)) for n, f in found.items()) if each}
 
         return self._renewing(_DEPARTED, ask)
 
@@ -139,12 +155,15 @@ class Admin(SecurityAdmin):
                     raise
             self._renew_metadata()
 
-    def _existing(self, future: Future[Any]) -> Any | None:
+    def _existing(self, name: str, future: Future[Any]) -> Any | None:
         try:
             return self._result(future)
         except KafkaException as caught:
-            if caught.args[0].name() == "UNKNOWN_TOPIC_OR_PART":
+            code = caught.args[0].name()
+            if code == "UNKNOWN_TOPIC_OR_PART":
                 return None
+            if code == "TOPIC_AUTHORIZATION_FAILED":
+                raise self.diagnosis.translate(caught.args[0], f"describe {name}") from None
             raise
 
     def _configs(self, names: Iterable[str]) -> dict[str, dict[str, str]]:

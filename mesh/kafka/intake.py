@@ -206,8 +206,17 @@ class Intake:
         with self._diagnosis.translated("seek"):
             held = {_partition(place) for place in self._consumer.assignment()} if positions else set()
             for partition in positions.keys() & held:
-                place = ClientTopicPartition(partition.topic, partition.partition, positions[partition])
-                self._consumer.seek(place)
+                self._move(ClientTopicPartition(partition.topic, partition.partition, positions[partition]))
+
+    def _move(self, place: Any) -> None:
+        try:
+            self._consumer.seek(place)
+        except KafkaException as caught:
+            if caught.args[0].name() != "_STATE":
+                raise
+            # The client gives up reading a partition whose offset is gone, and does not take it up by a seek.
+            self._consumer.incremental_unassign([place])
+            self._consumer.incremental_assign([place])
 
     def pause(self, partitions: Partitions) -> None:
         """Stop reading these, keeping them."""

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 _ABORTS_TOGETHER = 3
 _ABORTS_ALONE = 3
 _FIRST_PAUSE_SECONDS = 1.0
-_LONGEST_PAUSE_SECONDS = 60.0
+_LONGEST_PAUSE_SECONDS = 30.0
 
 
 class Pausable(Protocol):
@@ -49,7 +49,8 @@ class Isolation:
         """A transaction over these inputs aborted for the ``attempt``-th time in a row."""
         if self._suspects:
             self._failures += 1
-            if self._failures >= _ABORTS_ALONE:
+            # Who was convicted before keeps the others waiting no longer than it takes to see that nothing has changed.
+            if self._failures >= (1 if self._suspects[0] in self._paused else _ABORTS_ALONE):
                 self._convict(reason)
         elif attempt >= _ABORTS_TOGETHER:
             self._suspects, self._failures = sorted(topics), 0

@@ -16,13 +16,13 @@ from mesh.kafka.isolation import Isolation
 from mesh.kafka.message import Message
 from mesh.kafka.pace import Pace
 from mesh.kafka.step import Step, Transaction
-from mesh.kafka.transaction import AbortRequired, ProducerLost, TransactionalProducer
+from mesh.kafka.transaction import CONSEQUENCES, AbortRequired, ProducerLost, RestoreRequired, TransactionalProducer
 from mesh.types import TopicPartition
 
 logger = logging.getLogger(__name__)
 
-# Two live owners of one identity would fence each other for ever; after this many take-overs in a row, stop.
-_MOST_TAKEOVERS = 3
+# Two live owners of one identity that do not know of each other would fence each other for ever.
+_MOST_FENCED = 3
 _REFRESH_SECONDS = 1.0
 _PARK_SECONDS = 0.5
 _FIRST_REST, _LONGEST_REST = 0.01, 0.5
@@ -58,12 +58,13 @@ class TransactionalLoop:
         self._positions: dict[TopicPartition, int] = {}
         self._transaction: Transaction | None = None
         self._attempt = 0
-        self._takeovers = 0
+        self._fenced = 0
         self._pace = Pace(settings.commit_records, settings.commit_seconds)
         self._behind = False
         self._refreshed = float("-inf")
         self._inputs: frozenset[str] = frozenset()
         self._parked: dict[TopicPartition, float] = {}
+        self._unfound: dict[TopicPartition, int] = {}
         # The take-over comes first: it aborts what a predecessor left open, else its offsets would never be stable.
         self._producer = self._take_over()
         membership = Membership(self._assigned, self._revoked, self._lost)
@@ -175,8 +176,18 @@ class TransactionalLoop:
         if partition not in self._positions:
             return
         self._commit()
-        self._intake.pause([partition])
-        self._step.expired(partition, self._positions.pop(partition))
+        lost = self._positions.pop(partition)
+        # A topic that was deleted and made again has no such offset either, and nothing is lost of what it holds.
+        start = self._restore([partition]).get(partition)
+        if start is None or self._unfound.get(partition) == start:
+            self._intake.pause([partition])
+            if start is not None:
+                self._step.expired(partition, lost)
+            return
+        # Once: what was said may have been about an offset that a restore has left behind since.
+        self._unfound[partition] = start
+        self._positions[partition] = start
+        self._intake.seek({partition: start})
 
     def _open(self, partition: TopicPartition) -> Transaction:
         if self._transaction is None:
@@ -216,7 +227,7 @@ class TransactionalLoop:
         self._producer.commit()
         self._transaction = None
         self._positions |= transaction.positions
-        self._attempt = self._takeovers = 0
+        self._attempt = self._fenced = 0
         self._pace.committed(began, self._clock())
         self._step.settled(transaction, committed=True)
         self._isolation.committed(transaction.topics)
@@ -228,24 +239,50 @@ class TransactionalLoop:
         except (ProducerLost, IndefiniteOutcome, Fenced) as error:
             logger.warning("%s; taking over again", error)
             self._replace_producer(error)
+        except RestoreRequired as error:
+            logger.warning("%s; restoring every partition", error)
+            self._reload()
         except RetriableError as error:
-            logger.warning("%s; repeating the transaction", error)
-            reason = str(error)
-            self._guarded(lambda: self._abort(reason))
+            reason = self._reason(error)
+            logger.warning("%s; repeating the transaction", reason)
+            self._abort(reason)
+
+    def _reason(self, error: MeshError) -> str:
+        """The client tells what made a transaction fail to nobody but who goes on with it, if only to be refused."""
+        transaction = self._transaction
+        if transaction is None or not isinstance(error, AbortRequired) or error.code not in CONSEQUENCES:
+            return str(error)
+        places = {tp: at for tp, at in self._positions.items() if tp.topic in transaction.topics}
+        try:
+            self._producer.send_offsets(places, self._intake.group_metadata())
+        except MeshError as cause:
+            return str(cause)
+        return str(error)
 
     def _abort(self, reason: str) -> None:
+        topics = self._transaction.topics if self._transaction is not None else ()
+        # Where nothing got as far as the broker, it has nothing to abort, and the producer is lost by that.
+        self._guarded(self._undo)
+        # All of them, not only those of the transaction: records taken with the failing ones were not handled yet.
+        self._intake.seek(self._positions)
+        self._isolation.aborted(topics, self._attempt, reason, self._positions)
+        time.sleep(random.uniform(0.5, 1.0) * min(_LONGEST_REST, _FIRST_REST * 2**self._attempt))  # noqa: S311 - jitter
+
+    def _reload(self) -> None:
+        self._guarded(self._undo)
+        self._positions = dict(self._restore(list(self._positions)))
+        self._intake.seek(self._positions)
+
+    def _undo(self) -> None:
         transaction = self._transaction
         if transaction is None:
+            self._attempt += 1
             return
         try:
             self._producer.abort()
         except AbortRequired as error:
             raise ProducerLost("abort", error.code, error.reason) from None
         self._drop(transaction)
-        # All of them, not only those of the transaction: records taken with the failing ones were not handled yet.
-        self._intake.seek(self._positions)
-        self._isolation.aborted(transaction.topics, self._attempt, reason, self._positions)
-        time.sleep(random.uniform(0.5, 1.0) * min(_LONGEST_REST, _FIRST_REST * 2**self._attempt))  # noqa: S311 - jitter
 
     def _drop(self, transaction: Transaction) -> None:
         self._transaction = None
@@ -253,9 +290,10 @@ class TransactionalLoop:
         self._step.settled(transaction, committed=False)
 
     def _replace_producer(self, error: RetriableError | Fenced) -> None:
-        self._takeovers += 1
-        if self._takeovers > _MOST_TAKEOVERS:
-            raise error
+        if isinstance(error, Fenced):
+            self._fenced += 1
+            if self._fenced > _MOST_FENCED:
+                raise error
         self._producer.abandon()
         if self._transaction is not None:
             self._drop(self._transaction)
@@ -279,14 +317,15 @@ class TransactionalLoop:
 
     def _take_over(self) -> TransactionalProducer:
         """Become the owner of the transactional id; a coordinator that is loading is waited for."""
+        deadline = self._clock() + _RESTORE_SECONDS
         while True:
             try:
                 return TransactionalProducer(self._settings.connection, self._settings.transactional_id)
             except (IndefiniteOutcome, AbortRequired, ProducerLost) as error:
-                self._takeovers += 1
-                if self._takeovers > _MOST_TAKEOVERS:
+                if self._clock() > deadline:
                     raise
                 logger.warning("%s; trying again", error)
+                time.sleep(_PARK_SECONDS)
 
     def _restore(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         deadline = self._clock() + _RESTORE_SECONDS
@@ -321,4 +360,5 @@ class TransactionalLoop:
     def _forget(self, partitions: Collection[TopicPartition]) -> None:
         for partition in partitions:
             self._positions.pop(partition, None)
+            self._unfound.pop(partition, None)
         self._step.release(partitions)

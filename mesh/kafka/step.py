@@ -84,7 +84,10 @@ class Step(Protocol):
         """Handle an offset whose record the client cannot read."""
 
     def complete(self, transaction: Transaction) -> None:
-        """All outputs have their final offsets: check them and write what describes the transaction."""
+        """All outputs have their final offsets: check them and write what describes the transaction.
+
+        May raise RestoreRequired, and so may ``process``.
+        """
 
     def settled(self, transaction: Transaction, *, committed: bool) -> None:
         """The transaction has ended."""

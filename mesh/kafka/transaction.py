@@ -29,6 +29,9 @@ _RETRY_SECONDS = (0.02, 0.2)
 # The client's queue is full: time enough for it to send some of it.
 _FULL_SECONDS = 0.05
 
+CONSEQUENCES = {"_PURGE_QUEUE", "_PURGE_INFLIGHT", "_STATE"}
+"""What is said of records once their transaction has failed already, for a reason that is not told with them."""
+
 T = TypeVar("T")
 Report = Callable[[KafkaError | None, Any], None]
 
@@ -47,6 +50,10 @@ class ProducerLost(RetriableError):
     def __init__(self, operation: str, code: str, reason: str) -> None:
         self.operation, self.code, self.reason = operation, code, reason
         super().__init__(f"{operation}: the producer is lost: {reason} ({code})")
+
+
+class RestoreRequired(RetriableError):
+    """What the transaction builds on is gone (a topic was made again): abort it and restore every partition."""
 
 
 class TransactionalProducer:

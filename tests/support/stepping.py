@@ -19,6 +19,7 @@ from mesh.gate.quarantine import Command, Patch, Quarantined, Verb
 from mesh.gate.recovery import Recovery
 from mesh.gate.settling import Settler
 from mesh.gate.step import GateStep
+from mesh.gate.uptake import Uptake
 from mesh.judge.frame import frame
 from mesh.judge.rows import RowCodec
 from mesh.kafka import Message, Run, TopicState, Transaction
@@ -96,6 +97,12 @@ class Logs:
 
     def topics(self, names: Iterable[str]) -> dict[str, TopicState]:
         return {name: TopicState(name, self.ids[name], 1, 1) for name in names if name in self.ids}
+
+    def topic_ids(self, names: Iterable[str]) -> dict[str, UUID]:
+        return {name: self.ids[name] for name in names}
+
+    def denied_writes(self, names: Iterable[str]) -> list[str]:
+        return []
 
     def beginnings(self, places: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
         return dict.fromkeys(places, 0)
@@ -239,8 +246,8 @@ class Stepping:
         feed = CommandFeed(lambda: anything)
         stops = Stops(lambda _, number, reason: self.alerts.append(reason), clock.now)
         settler = Settler(feed, reader, stops, holding, clock)
-        recovery = Recovery(anything, reader)
-        self.step = GateStep("gate", anything, _Ids(self.logs), recovery, settler, holding, clock)
+        uptake = Uptake(Recovery(anything, reader), clock)
+        self.step = GateStep("gate", anything, _Ids(self.logs), uptake, settler, holding, clock)
         self.step.inputs()
         starts = self.step.restore({self.ingress: self.position if committed == -1 else committed})
         self.position = starts[self.ingress]

@@ -70,16 +70,18 @@ def test_a_pause_ends_in_a_new_trial_and_grows_with_each_failure() -> None:
     recorder = Recorder()
     isolation = recorder.isolation()
     abort(isolation, ["b"], 1, 3)
+    abort(isolation, ["b"], 4, 2)
     pauses = []
     for _ in range(9):
-        abort(isolation, ["b"], 4, 3)
+        # Three failures alone the first time, then one is enough.
+        abort(isolation, ["b"], 6, 1)
         began = recorder.time
         while isolation.alone is None:
             recorder.time += 0.5
             isolation.advance(HELD, busy=True)
         pauses.append(recorder.time - began)
     assert pauses[:4] == [1.0, 2.0, 4.0, 8.0]
-    assert pauses[-1] == 60.0
+    assert pauses[-1] == 30.0
     isolation.committed({"b"})
     isolation.advance(HELD, busy=True)
     assert recorder.paused == set()
