@@ -10,7 +10,7 @@ from uuid import UUID
 
 from mesh.errors import DeadlineExceeded, LineageBroken, NotFound, PermanentError
 from mesh.gate.product import GatedProduct
-from mesh.kafka import Admin, LogReader, RestoreRequired, TopicState
+from mesh.kafka import Admin, LogReader, RestoreRequired
 from mesh.lineage import Manifest, PartitionChain, TopicIds, decode_manifest
 from mesh.types import TopicPartition
 
@@ -64,8 +64,9 @@ class Recovery:
     def obstacle(self, product: GatedProduct) -> str | None:
         """Why a product cannot be taken up, if so: a topic is not there or denied, or a manifest cannot be read."""
         try:
-            states = self._states([product])
-            for number in range(states[product.topics.ingress].partitions):
+            self._states([product])
+            ingress = product.topics.ingress
+            for number in range(self._admin.topics([ingress])[ingress].partitions):
                 self._last_manifest(TopicPartition(product.topics.lineage, number))
         except PermanentError as error:
             return str(error)
@@ -96,16 +97,18 @@ class Recovery:
         if product.holds_keys and chain.topics.state is not None:
             yield topics.state, chain.topics.state
 
-    def _states(self, products: Collection[GatedProduct]) -> dict[str, TopicState]:
+    def _states(self, products: Collection[GatedProduct]) -> dict[str, UUID]:
+        """The ids of the topics; raises NotFound and NotAuthorised where one that is needed is missing or denied."""
         names = {name for each in products for name in (each.topics.ingress, *outputs_of(each))}
         # Without commands nothing of what is read is at stake. Keys may be held from when the contract still held some.
-        states = self._admin.topics(names | {name for e in products for name in (e.topics.commands, e.topics.state)})
+        states = {name: state.topic_id for name, state in self._admin.topics(names).items()}
+        states |= self._admin.topic_ids({name for e in products for name in (e.topics.commands, e.topics.state)})
         for name in names - states.keys():
             raise NotFound("topic", name, "apply its contract (mesh apply)")
-        self._lineages |= {each.topics.lineage: states[each.topics.lineage].topic_id for each in products}
+        self._lineages |= {each.topics.lineage: states[each.topics.lineage] for each in products}
         return states
 
-    def _await_settled(self, products: Mapping[TopicPartition, GatedProduct], states: Mapping[str, TopicState]) -> None:
+    def _await_settled(self, products: Mapping[TopicPartition, GatedProduct], states: Mapping[str, UUID]) -> None:
         outputs = [
             TopicPartition(topic, partition.partition)
             for partition, product in products.items()
@@ -131,7 +134,7 @@ class Recovery:
         self,
         partition: TopicPartition,
         product: GatedProduct,
-        states: Mapping[str, TopicState],
+        states: Mapping[str, UUID],
         committed: int | None,
         beginning: int,
         cluster: str,
@@ -143,7 +146,11 @@ class Recovery:
                 product.name, cluster, partition.partition, topics, beginning if committed is None else committed
             )
             return Recovered(chain, expired=committed is not None and committed < beginning)
-        chain = _stated(_commanded(PartitionChain.resume(*last), topics), topics)
+        chain = PartitionChain.resume(*last)
+        if chain.topics.state is not None and topics.state is None:
+            # Gone or denied, that is the question: what is parked must not be given up for want of a permission.
+            self._admin.topics([product.topics.state])
+        chain = _stated(_commanded(chain, topics), topics)
         chain = self._continued(chain, topics, committed, beginning)
         return Recovered(chain, expired=chain.ingress_next < beginning)
 
@@ -188,14 +195,14 @@ def _decoded(payload: bytes, partition: TopicPartition, at: int) -> Manifest:
         raise LineageBroken(str(partition), reason) from None
 
 
-def _ids(product: GatedProduct, states: Mapping[str, TopicState]) -> TopicIds:
+def _ids(product: GatedProduct, states: Mapping[str, UUID]) -> TopicIds:
     topics = product.topics
     return TopicIds(
-        ingress=states[topics.ingress].topic_id,
-        public=states[topics.public].topic_id,
-        quarantine=states[topics.quarantine].topic_id,
-        commands=states[topics.commands].topic_id if topics.commands in states else None,
-        state=states[topics.state].topic_id if topics.state in states else None,
+        ingress=states[topics.ingress],
+        public=states[topics.public],
+        quarantine=states[topics.quarantine],
+        commands=states.get(topics.commands),
+        state=states.get(topics.state),
     )
 
 
