@@ -37,6 +37,8 @@ def reconcile(
         emit_json(balance.as_json())
     else:
         _show(balance)
+    for closed, reason in balance.closed.items():
+        note(f"not looked into: {closed}: {reason}")
     if not balance.adds_up:
         note(f"{name} does not add up: {len(balance.mismatches)} places are named above")
         raise typer.Exit(1)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
 from mesh.contract import Contract
-from mesh.errors import BrokerUnreachable, NotFound
+from mesh.errors import BrokerUnreachable, NotAuthorised, NotFound
 from mesh.inquiry.sites import ReachedSite
 from mesh.kafka import Connection
-from mesh.lineage import Atlas, Disposition, Graph, Holding, Place, Reach, Reference, Result, Site, Trace, ancestry
+from mesh.lineage import Atlas, Disposition, Graph, Place, Reach, Reference, Result, Site, Trace, ancestry
 from mesh.lineage.balance import Balance, GateBalance, HopBalance, Mismatch
 from mesh.lineage.effect import Effect, Impact
-from mesh.lineage.hops import Account, accounts, outputs_mismatch, reconcile_hop
+from mesh.lineage.hops import accounts, outputs_mismatch, reconcile_input
 from mesh.lineage.impact import Consumer, Forward, ForwardIndex
 from mesh.lineage.key_search import MOST, KeySearch, search_key
 from mesh.lineage.outlook import outlooks
@@ -100,24 +100,30 @@ class Inquiry:
         window, contract, atlas = window or Window(), self.contract(product), self.atlas(product.domain)
         holding = atlas.holding(contract.topics)
         gate = [reconcile_partition(holding, each, window, advance) for each in range(holding.inventory.partitions)]
-        hops, odd = self._hops(atlas, contract, gate, window)
-        return Balance(str(product), gate, hops, odd)
+        return Balance(str(product), gate, *self._hops(atlas, contract, gate, window))
 
     def _hops(
         self, atlas: Atlas, contract: Contract, gate: Sequence[GateBalance], window: Window
-    ) -> tuple[list[HopBalance], list[Mismatch]]:
+    ) -> tuple[list[HopBalance], list[Mismatch], dict[str, str]]:
         if contract.derivation is None:
-            return [], []
-        holding = atlas.holding(contract.topics)
+            return [], [], {}
+        holding, hops, closed = atlas.holding(contract.topics), list[HopBalance](), dict[str, str]()
         said = accounts(holding, window)
-        sources = [atlas.holding(self.contract(each).topics) for each in contract.derivation.inputs]
-        hops = [
-            reconcile_hop(str(contract.product), source, each, said.get((source.topic_id, each), Account()), window)
-            for source in sources
-            for each in range(source.inventory.partitions)
-        ]
+        for each in contract.derivation.inputs:
+            try:
+                source = atlas.holding(self.contract(each).topics)
+                hops += reconcile_input(str(contract.product), source, said, window)
+            except (NotAuthorised, NotFound, BrokerUnreachable) as error:
+                closed[str(each)] = str(error)
         odd = outputs_mismatch(holding, said.values(), gate) if window == Window() else None
-        return hops, [odd] if odd is not None else []
+        return hops, [odd] if odd is not None else [], closed
+
+    def size(self, product: ProductName) -> int:
+        """How many records a reconciliation will about look at: for a progress bar."""
+        holding = self.atlas(product.domain).holding(self.contract(product).topics)
+        ingress = holding.inventory.present(Place.INGRESS)
+        places = (TopicPartition(ingress.name, each) for each in range(ingress.partitions)) if ingress else ()
+        return sum(end - begin for begin, end in map(holding.site.reader.bounds, places))
 
     def why(self, coordinate: Coordinate) -> Answer:
         """Where one record ended, and what processors did with it; see ``mesh.lineage.why``."""
@@ -167,15 +173,18 @@ class Inquiry:
         while level:
             level = [name for name, each in derived.items() if name not in reached and _inputs(each) & set(level)]
             reached |= dict.fromkeys(level)
-        consumers = [
-            Consumer(atlas.holding(derived[name].topics), self._sources(atlas, contracts, derived[name]))
-            for name in reached
-            if name in derived
-        ]
+        consumers: list[Consumer] = []
+        for name in reached:
+            try:
+                if name in derived:
+                    consumers.append(self._consumer(atlas, contracts, derived[name]))
+            except (NotFound, BrokerUnreachable) as error:
+                closed[name] = str(error)
         return consumers, closed
 
-    def _sources(self, atlas: Atlas, contracts: Mapping[str, Contract], contract: Contract) -> list[Holding]:
-        return [atlas.holding(contracts[each].topics) for each in sorted(_inputs(contract)) if each in contracts]
+    def _consumer(self, atlas: Atlas, contracts: Mapping[str, Contract], contract: Contract) -> Consumer:
+        known = (contracts[each] for each in sorted(_inputs(contract)) if each in contracts)
+        return Consumer(atlas.holding(contract.topics), [atlas.holding(each.topics) for each in known])
 
     def _contracts(self) -> tuple[dict[str, Contract], dict[str, str]]:
         found: dict[str, Contract] = {}
@@ -186,13 +195,6 @@ class Inquiry:
             except BrokerUnreachable as error:
                 closed[name] = str(error)
         return found, closed
-
-    def size(self, product: ProductName) -> int:
-        """How many records a reconciliation will about look at: for a progress bar."""
-        holding = self.atlas(product.domain).holding(self.contract(product).topics)
-        ingress = holding.inventory.present(Place.INGRESS)
-        places = (TopicPartition(ingress.name, each) for each in range(ingress.partitions)) if ingress else ()
-        return sum(end - begin for begin, end in map(holding.site.reader.bounds, places))
 
     def behind(self, found: Trace, reach: Reach | None = None) -> Graph | None:
         """The ancestry of what was traced; None where it never came to be a public record."""
@@ -229,9 +231,14 @@ def _inputs(contract: Contract) -> set[str]:
 
 def _reference(coordinate: Coordinate, atlas: Atlas) -> Reference:
     """A public coordinate by topic id, of the present topic unless it says another."""
+    family = ProductTopics.of_any(coordinate.topic)
     topic_id = coordinate.topic_id
     if topic_id is None:
-        topic_id = atlas.holding(ProductTopics.of_any(coordinate.topic)).topic_id
+        topic_id = atlas.holding(family).topic_id
+    else:
+        with suppress(NotFound):
+            # Known from now on: nobody has to list the topics of all clusters for it.
+            atlas.holding(family)
     return Reference(topic_id, coordinate.partition, coordinate.offset)
 
 

@@ -94,13 +94,12 @@ class Atlas:
         return cls((site,), lambda _domain: site)
 
     def holding(self, family: ProductTopics) -> Holding:
-        """A product by name; raises NotFound where it has no public topic, NotAuthorised."""
+        """A product by name; raises NotFound where it has no public topic, or none that may be described."""
         site = self.home(family.product.domain)
-        inventory = self.inventory(site, family)
-        state = inventory.present(Place.PUBLIC)
-        if state is None:
-            raise NotFound("topic", family.public, "is the product applied?")
-        return self._found.setdefault(state.topic_id, Holding(self, site, family, state.topic_id))
+        topic_id = site.cluster.topic_ids([family.public]).get(family.public)
+        if topic_id is None:
+            raise NotFound("topic", family.public, "is the product applied, and may you read it?")
+        return self._found.setdefault(topic_id, Holding(self, site, family, topic_id))
 
     def locate(self, reference: Reference) -> Holding:
         """The product whose public topic holds, or once held, a record.

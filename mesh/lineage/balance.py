@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -133,6 +133,8 @@ class Balance:
     hops: Sequence[HopBalance] = ()
     odd: Sequence[Mismatch] = ()
     """What is wrong with all of them together."""
+    closed: Mapping[str, str] = field(default_factory=dict)
+    """Inputs that could not be looked into, and why; the others are judged without them."""
 
     @property
     def adds_up(self) -> bool:
@@ -154,6 +156,7 @@ class Balance:
             "gate": [each.as_json() for each in self.gate],
             "processor": [each.as_json() for each in self.hops],
             "mismatches": [each.as_json() for each in self.mismatches],
+            "closed": dict(self.closed),
         }
 
 

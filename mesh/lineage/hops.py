@@ -77,6 +77,17 @@ def public_offsets(holding: Holding, partition: int, advance: Callable[[int], No
     return OffsetSet.union(OffsetSet((span,)) for span in spans)
 
 
+def reconcile_input(product: str, source: Holding, said: Accounts, window: Window) -> list[HopBalance]:
+    """Every partition of an input; none where no commit speaks of any: then it is looked up, or was never read."""
+    if said and not any(topic_id == source.topic_id for topic_id, _ in said):
+        return []
+    partitions = range(source.inventory.partitions)
+    return [
+        reconcile_hop(product, source, each, said.get((source.topic_id, each), Account()), window)
+        for each in partitions
+    ]
+
+
 def reconcile_hop(product: str, source: Holding, partition: int, account: Account, window: Window) -> HopBalance:
     """One input partition: every record is in an output, in state, filtered, late, parked, or still to be read."""
     there = public_offsets(source, partition)
