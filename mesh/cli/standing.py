@@ -99,6 +99,9 @@ def show(found: Look) -> None:
     for each in found.partitions:
         if not each.healthy:
             note(f"{each.topic}/{each.partition} is {each.state}: {each.reason}")
+        if each.keys_held:
+            where = f"{each.topic}/{each.partition}"
+            note(f"{where} holds {each.keys_held:,} key(s), {each.records_parked:,} record(s) wait for them")
     for breach in found.breaches:
         note(str(breach))
     for topic, reason in found.unread.items():

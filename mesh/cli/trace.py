@@ -12,7 +12,7 @@ from mesh.cli.ancestry import dot, tree
 from mesh.cli.console import emit, emit_json, emit_table, told
 from mesh.errors import UsageError
 from mesh.inquiry import Inquiry
-from mesh.lineage import Graph, Move, Presence, Reach, RecordFacts, Trace
+from mesh.lineage import Graph, Move, Parking, Presence, Reach, RecordFacts, Trace
 from mesh.lineage.ancestry import SHOWN
 from mesh.settings import Settings
 from mesh.types import Coordinate
@@ -61,6 +61,8 @@ def rows(found: Trace) -> Iterator[Row]:
     if fate.settled is not None:
         yield "went to", str(fate.settled)
     yield from _finding_rows(found)
+    if found.waited is not None:
+        yield from _parking_rows(found.waited)
     yield from _move_rows(found)
     yield "came from", str(fate.ingress)
     yield "origin", f"{found.origin} (as the publisher wrote it)" if found.origin is not None else "none written"
@@ -89,6 +91,15 @@ def _finding_rows(found: Trace) -> Iterator[Row]:
         yield "finding", "unknown, the quarantined record can no longer be read"
     for finding in found.fate.findings or ():
         yield "finding", f"{finding.clause} at {finding.path or 'the record'}: {finding.reason}"
+
+
+def _parking_rows(waited: Parking) -> Iterator[Row]:
+    """A record that waited for an earlier one of its key."""
+    yield "parked", f"behind a refused record of its key, when it was read ({waited.parked or 'its manifest is gone'})"
+    if waited.released is None:
+        yield "released", "not yet: the record that holds its key is open (mesh quarantine list ... state=open)"
+    else:
+        yield "released", f"{waited.disposition}, now {waited.settled} ({waited.released})"
 
 
 def _move_rows(found: Trace) -> Iterator[Row]:

@@ -30,6 +30,8 @@ class Cause(StrEnum):
     """Records wait and no gate works."""
     BLOCKED = "blocked"
     """Records wait and the gates pass over them."""
+    HALTED = "halted"
+    """Records wait because the contract stopped their partition."""
     GATE = "behind"
     """Records wait and the gate is at work on them."""
     ERASED = "erased"
@@ -155,7 +157,10 @@ def _waits(each: Standing, seconds: float) -> bool:
 
 
 def _gate(each: Standing) -> Cause:
-    return {State.STOPPED: Cause.STOPPED, State.BLOCKED: Cause.BLOCKED}.get(each.state, Cause.GATE)
+    return _CAUSES.get(each.state, Cause.GATE)
+
+
+_CAUSES: Final = {State.STOPPED: Cause.STOPPED, State.BLOCKED: Cause.BLOCKED, State.HALTED: Cause.HALTED}
 
 
 def _breach(contract: Contract, partition: int | None, promise: Promise, cause: Cause, measured: float) -> Breach:

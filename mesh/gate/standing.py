@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from mesh.gate.lag import Lag
-from mesh.lineage import Manifest
+from mesh.lineage import Manifest, Stop, StopCause
 
 
 class State(StrEnum):
@@ -24,6 +24,8 @@ class State(StrEnum):
     """Records wait, and no gate has committed anything since."""
     BLOCKED = "blocked"
     """Records wait, and the gates go on with other partitions; or nothing can be read or written here."""
+    HALTED = "halted"
+    """Its contract stopped it: by a clause that halts, a breaker, or as many waiting records as there may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ class Standing:
     build: str
     gate: str
     committed_at: int | None
+    keys_held: int = 0
+    records_parked: int = 0
 
     @property
     def healthy(self) -> bool:
@@ -123,12 +127,22 @@ def _standing(seen: Seen, now_ms: int, newest: int | None, limits: Limits) -> St
         build=basis.build if basis is not None else "",
         gate=seen.last.gate if seen.last is not None else "",
         committed_at=seen.last.created_at if seen.last is not None else None,
+        keys_held=seen.last.keys_held if seen.last is not None else 0,
+        records_parked=seen.last.records_parked if seen.last is not None else 0,
     )
 
 
 def _state(seen: Seen, now_ms: int, newest: int | None, limits: Limits) -> tuple[State, str]:
+    stop = seen.last.stop if seen.last is not None else None
     if seen.trouble:
         return State.BLOCKED, seen.trouble
+    if stop is not None and not stop.resumed:
+        return State.HALTED, _halted(seen, stop, now_ms)
+    return _flowing(seen, now_ms, newest, limits)
+
+
+def _flowing(seen: Seen, now_ms: int, newest: int | None, limits: Limits) -> tuple[State, str]:
+    """The state of a partition that nothing stops on purpose."""
     if not seen.lag.records:
         return (State.RUNNING if seen.window else State.IDLE), ""
     waited = seen.lag.seconds(now_ms)
@@ -142,7 +156,17 @@ def _state(seen: Seen, now_ms: int, newest: int | None, limits: Limits) -> tuple
         return State.BLOCKED, f"{told}, while other partitions go on; the log of the gate says why"
     return (
         State.STOPPED,
-        f"{told}, and no gate has committed anything since; is one running, or did the contract stop it?",
+        f"{told}, and no gate has committed anything since; is one running?",
+    )
+
+
+def _halted(seen: Seen, stop: Stop, now_ms: int) -> str:
+    since = _spoken(max(0.0, (now_ms - stop.since) / 1000))
+    show = f"mesh quarantine list {seen.product} state=open"
+    if stop.cause is StopCause.FULL:
+        return f"{stop.reason}, for {since}; it goes on when some are settled: {show}"
+    return (
+        f"{stop.reason}, {since} ago; next: {show}, then mesh gate resume {seen.product} --partition {seen.partition}"
     )
 
 

@@ -15,7 +15,7 @@ from mesh.lineage.descents_column import (
 )
 from mesh.lineage.digest import NO_RECORDS, RecordDigest, layouts_of
 from mesh.lineage.encoding import decode_manifest, encode_manifest, manifest_schema_json
-from mesh.lineage.evidence import Fate, Link, ManifestFacts, Move, Presence, RecordFacts, Schema, Trace
+from mesh.lineage.evidence import Fate, Link, ManifestFacts, Move, Parking, Presence, RecordFacts, Schema, Trace
 from mesh.lineage.log import LineageLog, Reader
 from mesh.lineage.making import descents_of, parents_of
 from mesh.lineage.manifest import (
@@ -80,6 +80,7 @@ __all__ = [
     "OpenSite",
     "Outcome",
     "ParentSet",
+    "Parking",
     "PartitionChain",
     "PartitionIndex",
     "PartitionTransaction",

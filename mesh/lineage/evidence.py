@@ -93,6 +93,20 @@ class Move:
     settled: Coordinate | None
 
 
+@dataclass(frozen=True, slots=True)
+class Parking:
+    """How a record waited for an earlier one of its key, as *observed*; the last three are None while it waits.
+
+    ``parked`` and ``released`` are the manifests of the transactions that read it and let it go; ``disposition`` and
+    ``settled`` say where it went then.
+    """
+
+    parked: Coordinate | None
+    released: Coordinate | None = None
+    disposition: Disposition | None = None
+    settled: Coordinate | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
     """One record followed back to where its publisher took it from."""
@@ -113,6 +127,8 @@ class Trace:
     """How it left the quarantine, for a record that was there before it came here."""
     later: Move | None = None
     """What became of a quarantined record."""
+    waited: Parking | None = None
+    """How it was parked, where it was."""
     replaced: tuple[str, ...] = ()
     """Topics of the product that were re-created since: their coordinates above no longer lead anywhere."""
 
@@ -138,6 +154,7 @@ class Trace:
             "manifest": _manifest(self.manifest),
             "replayed": _move(self.replayed),
             "later": _move(self.later),
+            "waited": _parking(self.waited),
             "replaced": list(self.replaced),
         }
 
@@ -170,6 +187,13 @@ def _move(move: Move | None) -> dict[str, object] | None:
         "patch": move.patch or None,
         "settled": str(move.settled) if move.settled else None,
     }
+
+
+def _parking(parking: Parking | None) -> dict[str, object] | None:
+    if parking is None:
+        return None
+    known = {name: getattr(parking, name) for name in Parking.__slots__}
+    return {name: str(each) if each is not None else None for name, each in known.items()}
 
 
 def _manifest(facts: ManifestFacts) -> dict[str, object]:

@@ -9,7 +9,7 @@ from mesh.judge.frame import unframe
 from mesh.kafka.admin import TopicState
 from mesh.kafka.message import Message
 from mesh.lineage.absence import Question, Unaccounted, Vacancy, classify, unaccounted
-from mesh.lineage.evidence import Fate, ManifestFacts, Move, Presence, RecordFacts, Schema, Trace
+from mesh.lineage.evidence import Fate, ManifestFacts, Move, Parking, Presence, RecordFacts, Schema, Trace
 from mesh.lineage.inventory import ClusterView, Inventory
 from mesh.lineage.log import LineageLog, Reader
 from mesh.lineage.manifest import Disposition, Manifest, Place
@@ -67,6 +67,7 @@ class Walk:
             event_time=manifest.event_time[1] if manifest.event_time is not None else None,
             replayed=self._move(manifest, manifest.settlement(ingress)),
             later=self._later(manifest, fate),
+            waited=self._waited(at, manifest, ingress),
             replaced=tuple(name for place, name in self._topics.names.items() if self._gone(place, manifest)),
         )
 
@@ -77,6 +78,31 @@ class Walk:
                 fate = self._fate(newer, ingress.offset, None)
                 return fate.disposition, fate.settled
         return None
+
+    def _waited(self, at: int, manifest: Manifest, ingress: int) -> Parking | None:
+        """How the record waited for an earlier one of its key, if it did."""
+        if ingress in manifest.parked:
+            return self._until_released(at, manifest, ingress)
+        if ingress not in manifest.released or manifest.settlement(ingress) is not None:
+            return None
+        earlier = self._log.index.find(Place.INGRESS, ingress, manifest.topics.ingress)
+        fate = self._fate(manifest, ingress, None)
+        parked = self._lineage(earlier[0], earlier[1]) if earlier is not None else None
+        return Parking(parked, self._lineage(at, manifest), fate.disposition, fate.settled)
+
+    def _until_released(self, at: int, manifest: Manifest, ingress: int) -> Parking:
+        found = Parking(self._lineage(at, manifest))
+        for then, newer in self._log.settling():
+            if then <= at or newer.topics.ingress != manifest.topics.ingress:
+                break
+            # The list runs backwards, so the last one met is the first that let it go; the others replayed it.
+            if ingress in newer.released:
+                fate = self._fate(newer, ingress, None)
+                found = Parking(found.parked, self._lineage(then, newer), fate.disposition, fate.settled)
+        return found
+
+    def _lineage(self, at: int, manifest: Manifest) -> Coordinate:
+        return Coordinate(self._topics.family.lineage, manifest.partition, at)
 
     def _move(self, manifest: Manifest, settlement: Settlement | None) -> Move | None:
         if settlement is None:

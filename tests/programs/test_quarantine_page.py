@@ -11,7 +11,7 @@ from tests.support.mesh import RunningMesh
 from tests.support.snippets import steps
 from tests.support.walking import walking
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(480)]
 
 
 def test_a_quarantine_of_broken_clock_times_is_emptied(mesh: RunningMesh, tmp_path: Path) -> None:

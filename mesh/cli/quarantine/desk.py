@@ -82,6 +82,7 @@ def content(desk: Desk, held: Held) -> dict[str, Any]:
         "ingress": str(verdict.coordinate),
         "arrived": moment_text(record.arrived),
         "attempt": verdict.attempt,
+        "holds": held.behind,
         "clauses": list(record.clauses),
         "findings": [{"clause": f.clause, "path": f.path, "reason": f.reason} for f in verdict.findings],
         "contract_version": verdict.basis.contract_version,

@@ -49,6 +49,7 @@ def _line(desk: Desk, held: Held) -> tuple[object, ...]:
     text = key if isinstance(key, str) or key is None else json.dumps(key, ensure_ascii=False)
     clauses = " ".join(record.clauses)
     state = f"{standing.state} ({standing.note.partition(':')[0]})" if standing.note else str(standing.state)
+    state += f", holds {held.behind:,}" if held.behind is not None else ""
     return record.coordinate, state, moment_text(record.arrived), text, clauses, record.verdict.attempt, standing.actor
 
 
@@ -90,6 +91,8 @@ def _facts(desk: Desk, held: Held) -> Iterator[tuple[str, object]]:
 def _standing_facts(held: Held) -> Iterator[tuple[str, object]]:
     standing = held.standing
     yield "state", f"{standing.state}" + (f", {standing.note}" if standing.note else "")
+    if held.behind is not None:
+        yield "holds", f"its key: {held.behind:,} later record(s) wait for it (mesh quarantine parked)"
     if standing.command is not None:
         yield "by", f"{standing.actor}: {standing.reason or 'no reason given'}"
         yield "command", standing.command

@@ -3,6 +3,7 @@
 from mesh.gate.quarantine.command import Command, Patch, Verb
 from mesh.gate.quarantine.contents import HIDDEN, Contents
 from mesh.gate.quarantine.operating import Trial, order, outcomes
+from mesh.gate.quarantine.parked import ParkedLog, Waiting
 from mesh.gate.quarantine.patching import Patching
 from mesh.gate.quarantine.reading import Held, QuarantineLog, Selection
 from mesh.gate.quarantine.record import Quarantined
@@ -13,6 +14,7 @@ __all__ = [
     "Command",
     "Contents",
     "Held",
+    "ParkedLog",
     "Patch",
     "Patching",
     "QuarantineLog",
@@ -22,6 +24,7 @@ __all__ = [
     "State",
     "Trial",
     "Verb",
+    "Waiting",
     "order",
     "outcomes",
 ]

@@ -59,7 +59,11 @@ class Contents:
 
     def key(self, record: Quarantined) -> Any:
         """The key; None when it is null or cannot be read."""
-        found = self._decoded(record.key)
+        return self.key_of(record.key)
+
+    def key_of(self, payload: bytes | None) -> Any:
+        """A key by its bytes; None when it is null or cannot be read."""
+        found = self._decoded(payload)
         if isinstance(found, dict):
             return shown(found, self._hidden)
         hidden = any(name in self._hidden for name in self._contract.key_fields)

@@ -7,9 +7,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from mesh.access import holds_keys
 from mesh.contract import Contract
 from mesh.errors import NotFound, UsageError
 from mesh.gate.quarantine.contents import Contents, Schemas
+from mesh.gate.quarantine.parked import ParkedLog, Waiting
 from mesh.gate.quarantine.record import Quarantined
 from mesh.gate.quarantine.standing import OPEN, Standing, State, standings
 from mesh.kafka import Admin, LogReader
@@ -37,10 +39,11 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One quarantined record and how it stands."""
+    """One quarantined record and how it stands; ``behind`` counts who waits for it where it holds its key."""
 
     record: Quarantined
     standing: Standing
+    behind: int | None = None
 
 
 class QuarantineLog:
@@ -67,10 +70,24 @@ class QuarantineLog:
         partitions = sorted({each.partition for each in selection.coordinates}) or range(state.partitions)
         for partition in partitions:
             standing = standings(self._reader, topics, partition, state.topic_id)
+            holders = self._parked(partition).holders
             for record in self._held(TopicPartition(topics.quarantine, partition), selection):
-                held = Held(record, standing.get(record.coordinate.offset, OPEN))
+                stands = standing.get(record.coordinate.offset, OPEN)
+                waiting = holders.get(record.verdict.coordinate.offset) if stands.state is State.OPEN else None
+                held = Held(record, stands, waiting)
                 if held.standing.state in selection.states and self._meant(record, selection):
                     yield held
+
+    def parked(self) -> Iterator[Waiting]:
+        """The records that wait for a held key, by partition and in the order of the ingress; raises NotAuthorised."""
+        for partition in range(self.contract.partitions):
+            yield from self._parked(partition).waiting
+
+    def _parked(self, partition: int) -> ParkedLog:
+        """What waits in a partition; where the contract holds no keys nobody but the gate may look."""
+        if not holds_keys(self.contract):
+            return ParkedLog()
+        return ParkedLog.read(self._admin, self._reader, self.contract.topics, partition)
 
     def _held(self, partition: TopicPartition, selection: Selection) -> Iterator[Quarantined]:
         offsets = sorted(each.offset for each in selection.coordinates if each.partition == partition.partition)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from mesh.gate.lag import Lag
 from mesh.gate.standing import Limits, Seen, State, standings
+from mesh.lineage import Stop, StopCause
 from tests.support.committing import NOW, committed
 
 LIMITS = Limits(window=60, late=10, stalled=20)
@@ -63,6 +65,26 @@ def test_a_partition_that_others_pass_by_is_blocked_and_one_beside_a_dead_gate_i
     assert state(left, seen(1, age=1)) is State.BLOCKED
     # The gate died right after that record had come: what it did for others before says nothing.
     assert state(left, seen(1, age=55)) is State.STOPPED
+
+
+def stopped(cause: StopCause, *, resumed: bool = False) -> Stop:
+    since = NOW - 120_000
+    return Stop(cause=cause, offset=5, reason="why", contract_version="1.2.0", since=since, resumed=resumed)
+
+
+def test_a_partition_that_its_contract_stopped_is_halted_and_says_what_to_do() -> None:
+    last = replace(committed(400), stop=stopped(StopCause.HALT), keys_held=2, records_parked=7)
+    halted = replace(seen(lag=waiting(60), age=400), last=last)
+    (told,) = standings([halted], NOW, LIMITS)
+    assert (told.state, told.healthy, told.keys_held, told.records_parked) == (State.HALTED, False, 2, 7)
+    assert told.reason == (
+        "why, 120 s ago; next: mesh quarantine list weather.observations state=open,"
+        " then mesh gate resume weather.observations --partition 0"
+    )
+    full = replace(halted, last=replace(last, stop=stopped(StopCause.FULL)))
+    assert "it goes on when some are settled" in standings([full], NOW, LIMITS)[0].reason
+    resumed = replace(halted, last=replace(last, stop=stopped(StopCause.HALT, resumed=True)))
+    assert state(resumed) is State.STOPPED
 
 
 def test_a_new_record_after_an_idle_day_is_not_late() -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mesh.cli.trace import rows
 from mesh.contract import Contract
 from mesh.gate.quarantine import Verb
-from mesh.lineage import Disposition, StopCause
+from mesh.lineage import Disposition, Parking, StopCause, Trace, trace
+from mesh.types import Coordinate
 from tests.support.contracts import Draft
 from tests.support.stepping import Stepping
 
@@ -32,6 +34,14 @@ def contract(**custom: Any) -> Contract:
     draft = Draft(product="weather.readings", reaction="hold-key", topic={"partitions": 1}, extra=[NUMBER, HEIGHT])
     document = yaml.safe_load(draft.text)
     document["schema"][0]["customProperties"] += [{"property": name, "value": each} for name, each in custom.items()]
+    return Contract.parse(yaml.safe_dump(document))
+
+
+def halting() -> Contract:
+    document = yaml.safe_load(yaml.safe_dump(contract().document.source))
+    for each in document["schema"][0]["properties"]:
+        if each["name"] == "height":
+            each["customProperties"] = [{"property": "reaction", "value": "halt"}]
     return Contract.parse(yaml.safe_dump(document))
 
 
@@ -76,6 +86,11 @@ class Story:
         for numbers in self.public().values():
             strict = [number for number in numbers if number not in self.loose]
             assert strict == sorted(set(strict))
+
+    def trace(self, topic: str, offset: int) -> Trace:
+        """As ``mesh trace`` does."""
+        logs = cast("Any", self.gate.logs)
+        return trace(Coordinate(topic, 0, offset), logs, logs)
 
     def settle_all(self) -> None:
         """Work and mend until nothing waits."""
@@ -284,6 +299,73 @@ def test_what_an_aborted_transaction_parked_is_not_parked() -> None:
     story.gate.work(committed=False)
     story.gate.work()
     assert story.public() == {"A": [0, 1, 2]}
+
+
+def test_a_trace_says_what_was_parked_and_where_it_went() -> None:
+    story = Story()
+    for record in (HOLDS, GOOD, HOLDS):
+        story.publish("A", record)
+    story.gate.work()
+    logs, topics = story.gate.logs, story.gate.logs.topic_names
+    waits = story.trace(topics.ingress, 1)
+    assert (waits.fate.disposition, waits.waited) == (
+        Disposition.PARKED,
+        Parking(Coordinate(topics.lineage, 0, 0)),
+    )
+    story.settle(0, Verb.REPLAY, MENDED)
+    story.gate.work()
+    gone = story.trace(topics.ingress, 1).waited
+    assert gone is not None and gone.settled is not None
+    assert (gone.disposition, gone.settled.topic, gone.settled.offset) == (Disposition.PASSED, topics.public, 1)
+    assert gone.released == Coordinate(topics.lineage, 0, logs.ends_at[topics.lineage] - 2)
+    # The public record and the one that was refused when it was released tell the same from the other side.
+    assert story.trace(topics.public, 1).waited == gone
+    assert story.trace(topics.public, 0).waited is None
+    again = story.trace(topics.quarantine, max(logs.logs[topics.quarantine])).waited
+    assert again is not None
+    assert (again.parked, again.disposition) == (gone.parked, Disposition.QUARANTINED)
+    shown = dict(rows(story.trace(topics.public, 1)))
+    assert shown["released"].startswith(f"passed, now {topics.public}/0/1")
+    assert "not yet" in dict(rows(waits))["released"]
+
+
+def test_a_stop_is_recorded_and_outlives_the_gate() -> None:
+    story = Story(contract(breaker={"run": 2}))
+    for record in (GOOD, PLAIN, PLAIN, GOOD):
+        story.publish("A", record)
+    assert story.gate.work(committed=False) == 2
+    assert story.gate.alerts == []
+    assert story.gate.work() == 2
+    assert len(story.gate.alerts) == 1
+    last = story.gate.logs.manifests()[-1]
+    assert last.stop is not None
+    assert (last.stop.cause, last.stop.offset, last.stop.resumed) == (StopCause.BREAKER, 2, False)
+    story.gate.restart()
+    assert story.gate.work() == 0
+    assert "stopped it at offset 2" in story.gate.step.troubles()[str(story.gate.ingress)]
+    story.gate.command(Verb.RESUME, 0)
+    assert story.gate.work() == 0
+    last = story.gate.logs.manifests()[-1]
+    assert last.stop is not None and last.stop.resumed
+    assert story.gate.work() == 2
+    assert story.gate.logs.manifests()[-1].stop is None
+    assert len(story.gate.alerts) == 1
+
+
+def test_a_record_that_halts_passes_it_also_in_another_gate_once_somebody_said_so() -> None:
+    story = Story(halting())
+    for record in (PLAIN, GOOD):
+        story.publish("A", record)
+    assert story.gate.work() == 0
+    last = story.gate.logs.manifests()[-1]
+    assert last.stop is not None
+    assert (last.stop.cause, last.ingress_to, len(last.delivered)) == (StopCause.HALT, 0, 0)
+    story.gate.command(Verb.RESUME, 0)
+    story.gate.work()
+    story.gate.restart()
+    assert story.gate.work() == 2
+    assert story.gate.logs.manifests()[-1].stop is None
+    assert story.gate.logs.check().quarantined == 1
 
 
 @pytest.mark.parametrize("careful", [False, True])
