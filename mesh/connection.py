@@ -19,7 +19,6 @@ from mesh.kafka import Admin, Connection
 from mesh.lineage import Graph, Reach, Trace
 from mesh.lineage.ancestry import SHOWN
 from mesh.lineage.balance import Balance
-from mesh.lineage.build import build_identity
 from mesh.lineage.effect import Impact
 from mesh.lineage.reconcile import Window
 from mesh.lineage.why import Answer
@@ -27,7 +26,7 @@ from mesh.producer import Publisher
 from mesh.registry import RegistryClient
 from mesh.settings import Cluster, Settings
 from mesh.stream import Processor
-from mesh.stream.binding import Running, Runtime, Tally, Told, bind
+from mesh.stream.binding import Binding, Running, Runtime, Tally, Told, bind
 from mesh.stream.run import run
 from mesh.telemetry import telemetry_of
 from mesh.types import Coordinate, ProductName, TopicPartition
@@ -136,18 +135,8 @@ class Mesh:
         that is not derived.
         """
         # Faust is loaded where somebody asks for it, and nowhere else.
-        application = import_module("mesh.stream.faust.app").Application
-        return application(self._wiring(product), on_error)
-
-    def _wiring(self, product: str | ProductName) -> Any:
-        contract = self.contract(product)
-        inputs = [self.contract(each) for each in contract.derivation.inputs] if contract.derivation else []
-        self._one_cluster([contract, *inputs])
-        domain = contract.product.domain
-        connection = Connection.of(self.settings, domain, domain)
-        registry = self._registry(self.settings.cluster_of(domain))
-        wiring = import_module("mesh.stream.faust.wiring").Wiring
-        return wiring.of(connection, contract, inputs, registry, build_identity())
+        application = import_module("mesh.stream.faust.app").application
+        return application(self._bound(Processor(str(product))), on_error)
 
     def process(
         self,
@@ -166,6 +155,9 @@ class Mesh:
         inputs hold now is dealt with, ``finish`` also closes what is open then. ``told`` hears of every commit. Raises
         NotFound, NotAuthorised, UsageError, ProcessingFailed, EncodingRefused, RecordsLost, Fenced, BrokerUnreachable.
         """
+        return run(self._bound(processor), Running(runtime, ordinal, until_end, finish), stopping, told)
+
+    def _bound(self, processor: Processor) -> Binding:
         contract = self.contract(processor.product)
         if contract.derivation is None:
             raise UsageError(f"{contract.product} is no derived product; its contract names no derivation")
@@ -173,8 +165,7 @@ class Mesh:
         cluster = self._one_cluster([contract, *inputs])
         domain = contract.product.domain
         connection = Connection.of(self.settings, self.principal or domain, domain)
-        binding = bind(processor, contract, inputs, connection, self._registry(cluster))
-        return run(binding, Running(runtime, ordinal, until_end, finish), stopping, told)
+        return bind(processor, contract, inputs, connection, self._registry(cluster))
 
     def trace(self, coordinate: str | Coordinate) -> Trace:
         """Follow a public or quarantined record back to where it came from; raises NotAuthorised, LineageBroken.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import Producer as Client
 from confluent_kafka import TopicPartition as ClientTopicPartition
 
@@ -222,3 +222,15 @@ class TransactionalProducer:
         if output is None and error.name().endswith("AUTHORIZATION_FAILED"):
             return self._diagnosis.translate(error, f"{operation} as {self.transactional_id}")
         return AbortRequired(operation, error.name(), error.str())
+
+
+def outside_group(connection: Connection, group: str) -> object:
+    """A group as a transaction names it whose producer is no member: its id alone fences, so it must be a partition's.
+
+    The broker takes such offsets while the group has members, unlike those of a plain commit.
+    """
+    consumer = Consumer(connection.config(group_id=group))
+    try:
+        return consumer.consumer_group_metadata()
+    finally:
+        consumer.close()

@@ -24,7 +24,7 @@ from mesh.stream.times import duration_ms
 from mesh.types import Topic, TopicPartition
 
 Runtime = Literal["loop", "faust"]
-RUNTIMES: Final[tuple[Runtime, ...]] = ("loop",)
+RUNTIMES: Final[tuple[Runtime, ...]] = ("loop", "faust")
 
 
 class Registry(Schemas, SchemaIds, Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 
 from mesh.errors import UsageError
 from mesh.stream.binding import RUNTIMES, Binding, Running, Tally, Told
@@ -15,4 +16,8 @@ def run(binding: Binding, running: Running, stopping: Callable[[], bool], told: 
         raise UsageError("finish closes what is open where the inputs end; it goes with until_end")
     if running.runtime == "loop":
         return run_loop(binding, running, stopping, told)
+    if running.runtime == "faust":
+        # Loaded where somebody asks for it: it needs an extra, and takes a second.
+        found: Tally = import_module("mesh.stream.faust.driver").run_faust(binding, running, stopping, told)
+        return found
     raise UsageError(f"there is no runtime {running.runtime!r}; choose one of {', '.join(RUNTIMES)}")

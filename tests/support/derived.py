@@ -111,6 +111,9 @@ class Written:
     deposits: int = 0
 
 
+Found = tuple[Identity, Descent, ParentSet, dict[str, Any]]
+
+
 class Looker:
     """Reads what processors wrote; coordinates are told by product and by the number of the record in its partition."""
 
@@ -139,11 +142,14 @@ class Looker:
         """The number of a record in its partition."""
         return self._numbers[name, partition, offset]
 
-    def written(self, contract: Contract, *, public: bool = False) -> Written:
-        """Everything committed on the ingress (or passed by the gate) of a derived product, and beside it."""
+    def written(self, contract: Contract, *, public: bool = False, repeats: bool = False) -> Written:
+        """Everything committed on the ingress (or passed by the gate) of a derived product, and beside it.
+
+        With ``repeats`` an output may be there several times, each time the same, and counts once.
+        """
         codec = RowCodec(contract.value_schema, logical=True)
         topic = contract.topics.public if public else contract.topics.ingress
-        found: list[tuple[Identity, Descent, ParentSet, dict[str, Any]]] = []
+        found: list[Found] = []
         progress: list[Progress] = []
         deposits = 0
         processor = contract.derivation.processor if contract.derivation else ""
@@ -168,10 +174,12 @@ class Looker:
                     row: Any = codec.decode(unframe(message.value() or b"")[1])
                     value = {name: each for name, each in row.items() if each is not None}
                     found.append((descent.identity(processor, contract.topics.public), descent, parents, value))
+        if repeats:
+            found = _once(found)
         outputs = self._chained(found)
         return Written(outputs, [each[0] for each in found], progress, deposits)
 
-    def _chained(self, found: Collection[tuple[Identity, Descent, ParentSet, dict[str, Any]]]) -> list[Made]:
+    def _chained(self, found: Collection[Found]) -> list[Made]:
         by_identity = {identity: descent for identity, descent, _, _ in found}
         assert len(by_identity) == len(found), "an output was written twice"
 
@@ -188,3 +196,13 @@ class Looker:
             )
             for _, descent, parents, value in found
         ]
+
+
+def _once(found: Iterable[Found]) -> list[Found]:
+    """Repetitions left out; the same output is made of the same records and says the same."""
+    kept: dict[Identity, Found] = {}
+    for each in found:
+        first = kept.setdefault(each[0], each)
+        assert (first[2], first[3]) == (each[2], each[3]), "two outputs of one identity"
+    assert len({identity.slot for identity in kept}) == len(kept), "an output diverged"
+    return list(kept.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import ssl
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
@@ -11,14 +12,15 @@ import faust
 from mesh.errors import UsageError
 from mesh.kafka import Connection
 from mesh.lineage import Reference
+from mesh.stream.binding import Binding
 from mesh.stream.faust.bridge import Bridge, OnError, Parent
-from mesh.stream.faust.run import run
+from mesh.stream.faust.run import serve
 from mesh.stream.faust.schema import Contracted, Framed
 from mesh.stream.faust.sensor import Scopes
 from mesh.stream.faust.topic import Descended
 from mesh.stream.faust.transport import Transport
 from mesh.stream.faust.wiring import Wiring
-from mesh.types import ProductName
+from mesh.types import ProductName, TopicPartition
 
 # A killed worker's partitions are given to others after so long; a request must be allowed at least as much.
 _SESSION_SECONDS: Final = 10.0
@@ -32,23 +34,22 @@ class Application(faust.App):
 
     def __init__(self, wiring: Wiring, on_error: OnError = "halt") -> None:
         self.bridge = Bridge(wiring, on_error)
-        self._taken: dict[str, str] = {}
-        super().__init__(wiring.group, **_options(wiring.connection))
+        self.driving: list[TopicPartition] = []
+        """The partitions of the inputs that have an agent."""
+        super().__init__(wiring.group, **_options(wiring.binding.connection))
         self.sensors.add(Scopes(self.bridge))
         self.output = self._named(self.bridge.topics.ingress, Contracted())
 
     @property
     def repartition(self) -> Any:
         """The topic of records keyed anew, for ``group_by(..., topic=app.repartition)``."""
-        derivation = self.bridge.wiring.contract.derivation
-        if derivation is None or not derivation.repartition:
+        if not self.bridge.wiring.binding.repartition:
             raise UsageError(f"{self.conf.id} keys nothing anew: set repartition in its contract's derivation")
         return self._named(self.bridge.topics.repartition, Framed())
 
     def input(self, product: str) -> Any:
         """The public topic of an input; raises UsageError for a product that the contract does not name."""
-        source = self.bridge.wiring.source(ProductName.parse(product))
-        return self._named(source.contract.topics.public, Framed())
+        return self._named(self.bridge.wiring.bound(ProductName.parse(product)).topic, Framed())
 
     def derive(self, *parents: Parent) -> Any:
         """In this block, what is sent was made from these records: ``with app.derive(*records):``."""
@@ -61,9 +62,9 @@ class Application(faust.App):
         if concurrency != 1:
             raise UsageError("outputs of one partition leave in the order of their parents: concurrency is 1")
         topic = channel.get_topic_name()
-        if topic in self._taken:
+        if any(place.topic == topic for place in self.driving):
             raise UsageError(f"{topic} has an agent already: two would number the outputs of one record each anew")
-        self._taken[topic] = topic
+        self.driving += [place for place in self.bridge.wiring.places if place.topic == topic]
         found: Callable[[Any], Any] = super().agent(channel, **options)
         return found
 
@@ -75,14 +76,16 @@ class Application(faust.App):
         Raises ProcessorStopped for a program's own error, and whatever else leaves no way to go on; what is not
         committed comes again at the next start.
         """
-        run(self, until_end=until_end)
+        received: list[int] = []
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, _: received.append(number))
+        serve(self, lambda: bool(received), until_end=until_end)
 
-    async def write(self, topic: str, partition: int, key: bytes, value: bytes) -> Reference:
+    async def write(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> Reference:
         """Write beside the agents and wait for the broker."""
         producer = await self.maybe_start_producer()
         kept = await producer.send_and_wait(topic, key, value, partition=partition, timestamp=None, headers=None)
-        topic_id = self.bridge.wiring.parents_id
-        return Reference(topic_id, kept.partition, kept.offset)
+        return Reference(self.bridge.wiring.binding.parents_id, kept.partition, kept.offset)
 
     def Table(self, *_: Any, **__: Any) -> NoReturn:  # noqa: N802 - Faust's name
         """Refused."""
@@ -109,6 +112,11 @@ class Application(faust.App):
 
     def _create_directories(self) -> None:
         """Nothing is kept on disk."""
+
+
+def application(binding: Binding, on_error: OnError) -> Application:
+    """An application over the inputs of a derived product."""
+    return Application(Wiring(binding), on_error)
 
 
 def _options(connection: Connection) -> dict[str, Any]:

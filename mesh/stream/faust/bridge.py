@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Literal
 
@@ -21,17 +22,21 @@ from mesh.lineage import (
     encode_deposit,
     encode_progress,
 )
-from mesh.stream.faust.ledger import Entry, Ledger
+from mesh.stream.binding import Tally, Told
+from mesh.stream.emission import PROGRESS_KEY, SET_KEY
+from mesh.stream.faust.ledger import Entry, Ledger, Observed
 from mesh.stream.faust.outbox import Outbox
 from mesh.stream.faust.scope import Scope, current, swap
-from mesh.stream.faust.wiring import Fetched, Wiring, fetched
+from mesh.stream.faust.state import State, Stateless
+from mesh.stream.faust.wiring import Fetched, Wiring
+from mesh.stream.task import ProcessingFailed
 from mesh.types import TopicPartition
 
 logger = logging.getLogger(__name__)
 
 OnError = Literal["halt", "park"]
 Parent = Reference | Record
-Offsets = Callable[[], Awaitable[bool]]
+Offsets = Callable[[Mapping[TopicPartition, int]], Awaitable[bool]]
 """Commits the offsets; False where the group did not take them."""
 Write = Callable[[str, int, bytes, bytes], Awaitable[Reference]]
 """Writes key and value to a partition of a topic and waits until the broker has them."""
@@ -49,6 +54,12 @@ class Bridge:
         self.topics = wiring.contract.topics
         self.ledger, self.outbox = Ledger(), Outbox()
         self.fault: BaseException | None = None
+        self.state: State = Stateless()
+        self.names, self._build = wiring.binding.names, wiring.binding.build
+        self.tally = Tally()
+        self.told: Told = lambda _: None
+        self.turn: asyncio.Event | None = None
+        """Set once everything sent before has been handed to the client: outputs leave in the order they were made."""
         self._read: tuple[Any, Record] | None = None
         self._strays: OrderedDict[Reference, Entry] = OrderedDict()
 
@@ -74,7 +85,7 @@ class Bridge:
         """A message decoded, once for its key and its value; what cannot be read stops the processor."""
         if self._read is None or self._read[0] is not message:
             try:
-                self._read = message, self.wiring.read(fetched(message))
+                self._read = message, self.wiring.read(Fetched.of(message))
             except Exception as error:
                 self.halt(error)
                 raise
@@ -96,11 +107,14 @@ class Bridge:
             self.halt(error)
             return
         scope = current()
-        where = self._told(scope.entry.driving) if scope is not None else "an unknown record"
+        where = self.wiring.told(scope.entry.driving) if scope is not None else "an unknown record"
         # What was keyed anew has no line of its own among the offsets of the inputs.
         if self.on_error == "park" and scope is not None and not scope.entry.base:
             scope.entry.parked = scope.entry.done = True
             logger.warning("%s sets %s aside: %s", self.wiring.group, where, type(error).__name__)
+            return
+        if isinstance(error, ProcessingFailed):
+            self.halt(error)
             return
         stopped = ProcessorStopped(self.wiring.group, where, type(error).__name__)
         stopped.__cause__ = error
@@ -114,7 +128,7 @@ class Bridge:
         if self.fault is not None:
             raise ProcessorStopped(self.wiring.group, "an earlier record", type(self.fault).__name__)
         if topic == self.topics.ingress:
-            descent = scope.descend()
+            descent = scope.descend(self.names)
             scope.entry.outputs += 1
             for each in scope.taken:
                 each.used = True
@@ -149,7 +163,7 @@ class Bridge:
         found = self.wiring.readers.get(reference.topic_id)
         if found is None:
             raise UsageError("derive names a record of a topic that is no input of this product")
-        place = TopicPartition(str(found[0].contract.topics.public), reference.partition)
+        place = TopicPartition(found[0].topic, reference.partition)
         entry = self.ledger.find(place, reference.offset) or self._strays.get(reference)
         if entry is None:
             entry = self._strays[reference] = Entry(reference, reference.offset)
@@ -161,54 +175,80 @@ class Bridge:
         """The same, with a set too large for a header in the topic of parents, acknowledged."""
         if descent.fits or descent.parents is None:
             return descent
-        partition = descent.driving.partition % self.wiring.parents_partitions
-        return descent.deposited(await write(self.topics.parents, partition, b"set", encode_deposit(descent.parents)))
+        partition = self.wiring.beside(descent.driving.partition)
+        return descent.deposited(await write(self.topics.parents, partition, SET_KEY, encode_deposit(descent.parents)))
 
-    async def commit(self, positions: Mapping[TopicPartition, int], write: Write, offsets: Offsets) -> bool:
-        """Outputs acknowledged, then what became of the input, then the input's offsets; False where nothing may be."""
+    async def commit(self, places: Collection[TopicPartition], write: Write, offsets: Offsets) -> bool:
+        """Outputs acknowledged, then what became of the input, then state and offsets; False where nothing may be."""
         if self.fault is not None:
             return False
         try:
-            await self.outbox.settle(self.topics.ingress)
-            for place, position in positions.items():
-                await self._tell(place, position, write)
-            # Somebody may have failed meanwhile; what was told is told again then.
-            if self.fault is not None or not await offsets():
-                return False
+            async with self.state.lock:
+                # Now, and not as they were asked for: a state holds every record that is done.
+                positions = {place: at for place, at in self.ledger.committable().items() if place in places}
+                return bool(positions) and await self._commit(positions, write, offsets)
         except Exception as error:  # noqa: BLE001 - whatever it is: an offset that is not committed is read again
             self.halt(error)
             return False
+
+    async def _commit(self, positions: Mapping[TopicPartition, int], write: Write, offsets: Offsets) -> bool:
+        changes = self.state.changes()
+        await self.outbox.settle(self.topics.ingress)
+        for place, position in positions.items():
+            start, entries = self.ledger.below(place, position)
+            await self._tell(place, (start, position), Observed.of(entries), write)
+        # Somebody may have failed meanwhile; what was told is told again then.
+        if self.fault is not None:
+            return False
+        await self.state.save(changes, positions)
+        if not await offsets(positions):
+            return False
+        for place, position in positions.items():
+            _, entries = self.ledger.below(place, position)
+            Observed.of(entries).add_to(self.tally)
         self.ledger.committed(positions)
+        self.told(self.tally)
         return True
 
-    async def _tell(self, place: TopicPartition, position: int, write: Write) -> None:
+    async def finished(self, made: Mapping[TopicPartition, tuple[int, int]], write: Write) -> None:
+        """What was open has been closed where the inputs end: by partition its position and how many outputs."""
+        changes = self.state.changes()
+        await self.outbox.settle(self.topics.ingress)
+        for place, (at, count) in made.items():
+            if count:
+                await self._tell(place, (at, at), Observed(outputs=count), write)
+            self.tally.outputs += count
+        await self.state.save(changes, {})
+        self.told(self.tally)
+
+    async def release(self, places: Collection[TopicPartition]) -> None:
+        """These partitions are somebody else's now; what was being processed counts for nothing."""
+        self.ledger.release(places)
+        await self.state.release(places)
+
+    async def _tell(self, place: TopicPartition, span: tuple[int, int], seen: Observed, write: Write) -> None:
         topic_id = self.wiring.topic_ids.get(place.topic)
         if topic_id is None:
             return
-        start, entries = self.ledger.below(place, position)
-        source, _ = self.wiring.readers[topic_id]
+        product = str(self.wiring.readers[topic_id][0].source.contract.product)
         progress = Progress(
-            processor=self.wiring.processor,
-            build=self.wiring.build,
-            product=str(source.contract.product),
+            processor=self.names.processor,
+            build=self._build,
+            product=product,
             topic_id=topic_id,
             partition=place.partition,
-            start=start,
-            end=position,
-            delivered=OffsetSet.of([each.offset for each in entries]),
-            filtered=OffsetSet.of([each.offset for each in entries if each.filtered]),
-            late=OffsetSet.of([each.offset for each in entries if each.late]),
-            parked=OffsetSet.of([each.offset for each in entries if each.parked]),
-            outputs=sum(each.outputs for each in entries),
+            start=span[0],
+            end=span[1],
+            delivered=OffsetSet.of(seen.delivered),
+            filtered=OffsetSet.of(seen.filtered),
+            late=OffsetSet.of(seen.late),
+            parked=OffsetSet.of(seen.parked),
+            outputs=seen.outputs,
+            watermark=self.state.watermark(product, place.partition),
             created_at=int(time.time() * 1000),
         )
-        partition = place.partition % self.wiring.parents_partitions
-        await write(self.topics.parents, partition, b"progress", encode_progress(progress))
-
-    def _told(self, reference: Reference) -> str:
-        found = self.wiring.readers.get(reference.topic_id)
-        topic = found[0].contract.topics.public if found is not None else str(reference.topic_id)
-        return f"{topic}/{reference.partition}/{reference.offset}"
+        partition = self.wiring.beside(place.partition)
+        await write(self.topics.parents, partition, PROGRESS_KEY, encode_progress(progress))
 
 
 def header_of(descent: Descent) -> dict[str, bytes]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from mesh.lineage import Reference
+from mesh.stream import Fate
+from mesh.stream.binding import Tally
 from mesh.types import TopicPartition
 
 
@@ -19,13 +22,14 @@ class Entry:
 
     driving: Reference
     offset: int
-    message: object = None
+    message: Any = None
     base: int = 0
     numbered: int = 0
     outputs: int = 0
     used: bool = False
     """It went into a state, into the topic of records keyed anew, or somebody named it as a parent."""
-    late: bool = False
+    fate: Fate | None = None
+    """What the mesh's own engine said of it; a Faust program shows it by what it sends."""
     parked: bool = False
     done: bool = False
 
@@ -37,7 +41,40 @@ class Entry:
     @property
     def filtered(self) -> bool:
         """It is done and nothing came of it."""
-        return not (self.outputs or self.used or self.late or self.parked)
+        if self.parked or self.fate is not None:
+            return not self.parked and self.fate is Fate.FILTERED
+        return not (self.outputs or self.used)
+
+    @property
+    def late(self) -> bool:
+        """It came too late for its window."""
+        return self.fate is Fate.LATE
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Records of one partition that are done, by what became of them, and how many outputs they made."""
+
+    delivered: list[int] = field(default_factory=list)
+    filtered: list[int] = field(default_factory=list)
+    late: list[int] = field(default_factory=list)
+    parked: list[int] = field(default_factory=list)
+    outputs: int = 0
+
+    @classmethod
+    def of(cls, entries: Collection[Entry]) -> Observed:
+        """Of records in the order of their offsets."""
+        filtered = [each.offset for each in entries if each.filtered]
+        late = [each.offset for each in entries if each.late]
+        parked = [each.offset for each in entries if each.parked]
+        return cls([each.offset for each in entries], filtered, late, parked, sum(each.outputs for each in entries))
+
+    def add_to(self, tally: Tally) -> None:
+        """Count what is committed."""
+        tally.records += len(self.delivered)
+        tally.outputs += self.outputs
+        tally.filtered += len(self.filtered)
+        tally.late += len(self.late)
 
 
 @dataclass(slots=True)

@@ -3,60 +3,55 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from mesh.errors import MeshError, ProcessorStopped
-from mesh.kafka import Admin
-from mesh.types import TopicPartition
+from mesh.errors import MeshError, ProcessorStopped, RecordsLost
+from mesh.kafka import Admin, LogReader
+from mesh.stream.faust.wiring import Wiring
+from mesh.stream.loop.horizon import Horizon
+
+Finish = Callable[[], Awaitable[None]]
 
 _LOOK_SECONDS: Final = 0.05
 # Faust waits for its services without a bound where a broker has left.
 _STOP_SECONDS: Final = 30.0
 
 
-def run(app: Any, *, until_end: bool = False) -> None:
-    """Process records; ends at SIGTERM or SIGINT, or with ``until_end`` at the end that the inputs have now.
+def serve(app: Any, stopping: Callable[[], bool], *, until_end: bool = False, finish: Finish | None = None) -> None:
+    """Process records until ``stopping()``, or with ``until_end`` what the inputs hold now, in the whole group.
 
-    Raises ProcessorStopped for a program's own error, and whatever else leaves no way to go on; records that are not
-    committed then come again at the next start.
+    Raises RecordsLost where retention took what the group had not read, ProcessorStopped for a program's own error, and
+    whatever else leaves no way to go on; records that are not committed come again at the next start.
     """
-    wiring = app.bridge.wiring
-    ends: Mapping[TopicPartition, int] | None = None
-    if until_end:
-        with Admin(wiring.connection) as admin:
-            ends = admin.ends(wiring.places, committed=True)
-    asyncio.run(_serve(app, ends))
+    wiring: Wiring = app.bridge.wiring
+    with Admin(wiring.binding.connection) as admin, LogReader(wiring.binding.connection) as reader:
+        _check_kept(wiring, admin)
+        horizon = Horizon(admin, reader, wiring.group)
+        if until_end:
+            horizon.extend(app.driving)
+        asyncio.run(_serve(app, stopping, horizon if until_end else None, finish))
     error = app.bridge.fault or app.crash_reason
-    if error is None:
-        return
     if isinstance(error, MeshError):
         raise error
-    raise ProcessorStopped(wiring.group, "no record of its own", type(error).__name__) from error
+    if error is not None:
+        raise ProcessorStopped(wiring.group, "no record of its own", type(error).__name__) from error
 
 
-async def _serve(app: Any, ends: Mapping[TopicPartition, int] | None) -> None:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
+def _check_kept(wiring: Wiring, admin: Admin) -> None:
+    """Faust would begin again at what there is, without a word."""
+    beginnings = admin.beginnings(wiring.places)
+    for place, committed in admin.committed(wiring.group, wiring.places).items():
+        if committed is not None and committed < beginnings[place]:
+            raise RecordsLost(place.topic, place.partition, committed)
+
+
+async def _serve(app: Any, stopping: Callable[[], bool], horizon: Horizon | None, finish: Finish | None) -> None:
     await app.start()
-    while not (stopping.is_set() or app.bridge.fault is not None or app.crashed):
-        if ends is not None and await _finished(app, ends):
+    while not (stopping() or app.bridge.fault is not None or app.crashed):
+        if horizon is not None and await asyncio.to_thread(horizon.all_committed, app.driving):
+            if finish is not None:
+                await finish()
             break
         await asyncio.sleep(_LOOK_SECONDS)
     await asyncio.wait_for(app.stop(), _STOP_SECONDS)
-
-
-async def _finished(app: Any, ends: Mapping[TopicPartition, int]) -> bool:
-    """Whether this worker has read its partitions to their ends, and committed what came of them."""
-    consumer = app.consumer
-    held = {TopicPartition(place.topic, place.partition): place for place in consumer.assignment()}
-    if app.rebalancing or not held:
-        return False
-    for place, end in ends.items():
-        if place in held and (await consumer.position(held[place]) or 0) < end:
-            return False
-    await consumer.commit()
-    return bool(app.bridge.ledger.idle)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from mesh.lineage import Descent, ParentSet, Reference
+from mesh.lineage import Descent, ParentSet, Reference, output_slot
+from mesh.stream.arrival import Names
 from mesh.stream.faust.ledger import Entry
 
 
@@ -23,10 +24,17 @@ class Scope:
     """Records that are processed together, outside of any one's own time."""
     closed: bool = False
 
-    def descend(self) -> Descent:
-        """What the next output says of itself."""
-        parents = self.parents or {self.entry.driving}
-        return Descent(self.entry.driving, self.entry.number(), ParentSet.of(parents))
+    def descend(self, names: Names) -> Descent:
+        """What the next output says of itself.
+
+        Where outputs need not leave in the order of what drove them, the slot is written out: without one, the gate
+        would take a lower offset for one it has passed.
+        """
+        driving, number = self.entry.driving, self.entry.number()
+        parents = ParentSet.of(self.parents or {driving})
+        unordered = self.taken or self.entry.base
+        slot = output_slot(names.processor, names.output, driving, number) if unordered else None
+        return Descent(driving, number, parents, slot=slot)
 
 
 _current: ContextVar[Scope | None] = ContextVar("mesh_stream_faust_scope", default=None)

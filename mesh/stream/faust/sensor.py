@@ -10,7 +10,7 @@ import faust
 
 from mesh.stream.faust.bridge import Bridge
 from mesh.stream.faust.scope import Scope, enter
-from mesh.stream.faust.wiring import fetched
+from mesh.stream.faust.wiring import Fetched
 from mesh.types import TopicPartition
 
 
@@ -23,7 +23,7 @@ class Scopes(faust.Sensor):
 
     def on_message_in(self, tp: Any, offset: int, message: Any) -> None:
         """The first stream takes it."""
-        self._bridge.take(fetched(message), message)
+        self._bridge.take(Fetched.of(message), message)
 
     def on_stream_event_in(self, tp: Any, offset: int, stream: Any, event: Any) -> dict[str, Any]:
         """A task begins with it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from faust.topics import Topic
 
 from mesh.errors import UsageError
 from mesh.lineage import Descent
+from mesh.stream.emission import BY_KEY, Emitted
 from mesh.stream.faust.bridge import header_of
 from mesh.stream.faust.schema import refuse_serializers
 
@@ -27,24 +29,43 @@ class Descended(Topic):
         message = future.message
         headers, descent, scope = bridge.dress(name, _mapping(message.headers))
         timestamp = message.timestamp if message.timestamp is not None else scope.timestamp
-        future.message = message._replace(headers=headers | header_of(descent), timestamp=timestamp)
-        future.descent = descent
+        partition = message.partition
+        if partition is None and message.key is None:
+            # As a repeated one meets the first: a record without a key lies where its driver does.
+            partition = bridge.wiring.beside(descent.driving.partition)
+        future.message = message._replace(headers=headers, timestamp=timestamp, partition=partition)
+        return self._in_turn(future, descent)
+
+    def emitted(self, record: Emitted, timestamp: float | None) -> Any:
+        """A record of the engine's, which has named its parents itself."""
+        partition = None if record.partition == BY_KEY else record.partition
+        headers = dict(record.headers)
+        future = super().as_future_message(record.key, record.value, partition, timestamp, headers)
+        return self._in_turn(future, None)
+
+    def _in_turn(self, future: Any, descent: Descent | None) -> Any:
+        bridge = self.app.bridge
+        future.descent, future.after, future.handed = descent, bridge.turn, asyncio.Event()
+        bridge.turn = future.handed
         bridge.outbox.add(future)
         return future
 
     async def publish_message(self, future: Any, wait: bool = False) -> Any:
-        """Send it; a set of parents too large for a header is deposited and acknowledged before."""
+        """Send it after all that was made before it; a set too large for a header is deposited, and acknowledged."""
         bridge = self.app.bridge
         try:
-            descent: Descent = future.descent
-            if not descent.fits:
-                settled = await bridge.deposit(descent, self.app.write)
+            if future.after is not None:
+                await future.after.wait()
+            if future.descent is not None:
+                settled = await bridge.deposit(future.descent, self.app.write)
                 headers = _mapping(future.message.headers) | header_of(settled)
                 future.message = future.message._replace(headers=headers)
             return await super().publish_message(future, wait=wait)
         except BaseException:
             bridge.outbox.drop(future)
             raise
+        finally:
+            future.handed.set()
 
     def derive_topic(self, **options: Any) -> Any:
         """Refused: a mesh's topics are made by ``mesh apply`` alone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from faust.transport.drivers import aiokafka as driver
@@ -40,18 +41,19 @@ class _Consumer(driver.Consumer):
         return {driver.TP(place.topic, place.partition): position for place, position in positions}
 
     async def _commit(self, offsets: Any) -> bool:
-        positions = {TopicPartition(place.topic, place.partition): offset for place, offset in offsets.items()}
+        places = {TopicPartition(place.topic, place.partition) for place in offsets}
 
-        async def commit() -> bool:
-            return bool(await super(_Consumer, self)._commit(offsets))
+        async def commit(positions: Mapping[TopicPartition, int]) -> bool:
+            found = {driver.TP(place.topic, place.partition): at for place, at in positions.items()}
+            return bool(await super(_Consumer, self)._commit(found))
 
-        return bool(await self.app.bridge.commit(positions, self.app.write, commit))
+        return bool(await self.app.bridge.commit(places, self.app.write, commit))
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
         """What was being processed is somebody else's; what is done is committed before it is given away."""
         await self.force_commit()
         await super().on_partitions_revoked(revoked)
-        self.app.bridge.ledger.release(TopicPartition(place.topic, place.partition) for place in revoked)
+        await self.app.bridge.release({TopicPartition(place.topic, place.partition) for place in revoked})
 
 
 class _Producer(driver.Producer):

@@ -11,14 +11,14 @@ import pytest
 
 from mesh.errors import SettingsError, UsageError
 from mesh.kafka import Connection
-from mesh.stream.faust.app import Application
+from mesh.stream.faust.app import Application, application
 from mesh.stream.faust.schema import Framed
-from tests.unit.stream.faust.test_bridge import MADE, bridge
+from tests.unit.stream.faust.test_bridge import MADE, binding
 
 
 @pytest.fixture
 def app() -> Application:
-    return Application(bridge().wiring)
+    return application(binding(), "halt")
 
 
 async def agent(stream: Any) -> None:
@@ -35,9 +35,7 @@ def test_settings_make_no_topics_serve_no_web_and_allow_a_quick_restart(app: App
 
 
 def test_credentials_are_the_connections() -> None:
-    wiring = bridge().wiring
-    own = Connection("h:1,g:2").as_principal("b", "secret")
-    found = Application(type(wiring)(**{**vars(wiring), "connection": own}))
+    found = application(binding(connection=Connection("h:1,g:2").as_principal("b", "secret")), "halt")
     assert [str(url) for url in found.conf.broker] == ["kafka://h:1", "kafka://g:2"]
     assert (found.conf.broker_credentials.username, found.conf.broker_credentials.password) == ("b", "secret")
     assert str(found.conf.broker_credentials.mechanism.value) == "SCRAM-SHA-512"

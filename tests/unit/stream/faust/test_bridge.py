@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -13,8 +13,10 @@ from mesh.consumer.record import Source
 from mesh.contract import Contract
 from mesh.errors import DeliveryFailed, MalformedBody, ParentsUnknown, ProcessorStopped, UsageError
 from mesh.kafka import Connection
-from mesh.lineage import ParentSet, Progress, Reference, decode_parents_record
+from mesh.lineage import ParentSet, Progress, Reference, decode_parents_record, output_slot
 from mesh.producer.encoding import RecordEncoder
+from mesh.stream import Processor
+from mesh.stream.binding import Binding, Bound
 from mesh.stream.faust.bridge import Bridge, OnError, header_of
 from mesh.stream.faust.scope import Scope, enter, swap
 from mesh.stream.faust.wiring import Fetched, Wiring
@@ -26,6 +28,7 @@ MADE = Draft(product="b.made", derivation={"inputs": ["a.readings"], "repartitio
 TOPIC = UUID(int=7)
 PLACE = TopicPartition(SOURCE.topics.public, 1)
 INGRESS = MADE.topics.ingress
+NOWHERE = Connection("127.0.0.1:1", "PLAINTEXT")
 
 
 class Ids:
@@ -39,12 +42,13 @@ class Ids:
 
 
 def bridge(on_error: OnError = "halt", contract: Contract = MADE) -> Bridge:
-    source = Source(SOURCE, Ids(), TOPIC)
+    return Bridge(Wiring(binding(contract)), on_error)
+
+
+def binding(contract: Contract = MADE, connection: Connection = NOWHERE) -> Binding:
+    inputs = {"a.readings": Bound(Source(SOURCE, Ids(), TOPIC), 3)}
     encoder = RecordEncoder(contract, Ids())
-    return Bridge(
-        Wiring(Connection("127.0.0.1:1", "PLAINTEXT"), contract, encoder, (source,), (PLACE,), UUID(int=8), 2, "build"),
-        on_error,
-    )
+    return Binding(Processor(str(contract.product)), contract, connection, encoder, inputs, UUID(int=8))
 
 
 def at(offset: int) -> Reference:
@@ -71,12 +75,12 @@ class Kept:
         self.written.append((topic, partition, key, value))
         return Reference(UUID(int=8), partition, len(self.written))
 
-    async def offsets(self) -> bool:
+    async def offsets(self, positions: Mapping[TopicPartition, int]) -> bool:
         self.commits += 1
         return True
 
-    def commit(self, made: Bridge, positions: Mapping[TopicPartition, int]) -> bool:
-        return asyncio.run(made.commit(positions, self.write, self.offsets))
+    def commit(self, made: Bridge, places: Collection[TopicPartition] = (PLACE,)) -> bool:
+        return asyncio.run(made.commit(places, self.write, self.offsets))
 
     @property
     def progress(self) -> list[Progress]:
@@ -112,6 +116,7 @@ def test_derive_says_the_parents_and_the_last_one_drives() -> None:
     made = bridge()
     with made.derive(at(4), at(2)):
         _, descent, _ = made.dress(INGRESS, {})
+    assert descent.slot == output_slot("b.made", MADE.topics.public, at(2), 0)
     assert (descent.driving, descent.parents) == (at(2), ParentSet.of([at(2), at(4)]))
     with made.derive(at(2)):
         assert made.dress(INGRESS, {})[1].index == 1
@@ -163,7 +168,7 @@ def test_an_offset_is_committed_after_its_outputs_and_what_became_of_its_record(
     made.dress(INGRESS, {})
     second = begin(made, 6)
     first.entry.done = second.entry.done = True
-    assert kept.commit(made, made.ledger.committable())
+    assert kept.commit(made)
     (told,) = kept.progress
     assert (told.start, told.end, told.outputs, list(told.delivered), list(told.filtered)) == (3, 7, 1, [3, 6], [6])
     assert kept.written[0][:2] == (MADE.topics.parents, 1)
@@ -178,13 +183,13 @@ def test_an_output_the_broker_refused_stops_the_commit() -> None:
         output: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         made.outbox.add(output)
         asyncio.get_running_loop().call_later(0.01, output.set_exception, OSError("no"))
-        return await made.commit({PLACE: 4}, kept.write, kept.offsets)
+        return await made.commit([PLACE], kept.write, kept.offsets)
 
     begin(made, 3).entry.done = True
     assert not asyncio.run(refused())
     assert isinstance(made.fault, DeliveryFailed)
     assert not kept.commits
-    assert not kept.commit(made, {PLACE: 4})
+    assert not kept.commit(made)
 
 
 def test_an_error_of_the_program_halts_before_the_record_it_happened_on() -> None:
@@ -194,7 +199,7 @@ def test_an_error_of_the_program_halts_before_the_record_it_happened_on() -> Non
     assert isinstance(made.fault, ProcessorStopped)
     assert str(made.fault).startswith("the processor of b.made stopped at a.readings.v1/1/3: KeyError")
     assert "secret" not in str(made.fault)
-    assert not kept.commit(made, {PLACE: 4})
+    assert not kept.commit(made)
     with pytest.raises(ProcessorStopped):
         made.dress(INGRESS, {})
 
@@ -204,7 +209,7 @@ def test_an_error_sets_its_record_aside_where_asked_and_the_next_goes_on() -> No
     begin(made, 3)
     made.failed(KeyError("secret"))
     begin(made, 4).entry.done = True
-    assert kept.commit(made, made.ledger.committable())
+    assert kept.commit(made)
     (told,) = kept.progress
     assert (list(told.parked), list(told.filtered), told.end) == ([3], [4], 5)
 

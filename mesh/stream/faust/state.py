@@ -1,0 +1,52 @@
+"""What a commit needs to know of the state that a processor keeps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+from mesh.stream import Changes, Place
+from mesh.types import TopicPartition
+
+
+class State(Protocol):
+    """Follows the commit: written after the outputs, together with the input's offsets.
+
+    Who holds ``lock`` processes a record or commits, so that a commit holds all of a record or nothing of it.
+    """
+
+    lock: asyncio.Lock
+
+    def changes(self) -> Mapping[Place, Changes]:
+        """What the states have become since the last commit."""
+
+    async def save(self, changes: Mapping[Place, Changes], positions: Mapping[TopicPartition, int]) -> None:
+        """Write it, with the offsets it belongs to, and wait until the broker has both."""
+
+    async def release(self, places: Collection[TopicPartition]) -> None:
+        """These partitions are somebody else's now."""
+
+    def watermark(self, product: str, partition: int) -> int | None:
+        """How far event time has come in a partition; None where nothing depends on it."""
+
+
+class Stateless:
+    """A program whose state, if it has any, is not the mesh's."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+
+    def changes(self) -> Mapping[Place, Changes]:
+        """None."""
+        return {}
+
+    async def save(self, changes: Mapping[Place, Changes], positions: Mapping[TopicPartition, int]) -> None:
+        """Nothing to write."""
+
+    async def release(self, places: Collection[TopicPartition]) -> None:
+        """Nothing to forget."""
+
+    def watermark(self, product: str, partition: int) -> int | None:
+        """None."""
+        return None

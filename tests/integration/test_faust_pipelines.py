@@ -1,0 +1,149 @@
+"""The generated pipelines on the Faust runtime and a real Kafka: the oracle's outputs, also after kills."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from mesh import Mesh
+from mesh.contract import Contract
+from mesh.kafka import Admin
+from mesh.lineage import Progress
+from mesh.types import TopicPartition
+from tests.support.broker import eventually
+from tests.support.derived import PARTITIONS, Looker, derived, publish, source
+from tests.support.faust_pipeline import as_text
+from tests.support.mesh import RunningMesh
+from tests.support.pipeline_oracle import expected
+from tests.support.pipelines import EVENTS, KINDS, RATES, Case, Event, Kind, Made, processor_of
+
+SOME = [each if each == "asof" else pytest.param(each, marks=pytest.mark.soak) for each in KINDS]
+
+
+def generated(kind: Kind, count: int) -> Case:
+    """Skewed and late times over two partitions."""
+    dice = random.Random(count)
+    events, clock = [], 0
+    for _ in range(count):
+        clock += dice.choice([0, 1, 1, 2, 4, 9])
+        time = clock - dice.choice([0, 0, 0, 1, 3, 7, 12, 18, 40])
+        events.append(Event(int(dice.random() < 0.3), dice.choice(["a", "b", "c", ""]), time, dice.randint(-3, 5)))
+    rates = [Event(each % 2, dice.choice("abc"), clock * each // 20, each) for each in range(20)]
+    return Case(kind, tuple(events), tuple(rates), size=12, hop=5, lateness=3, retention=15)
+
+
+@dataclass
+class Laid:
+    """A pipeline on the broker, and the workers at work on it."""
+
+    mesh: RunningMesh
+    case: Case
+    contract: Contract
+    names: tuple[str, str]
+    looker: Looker
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, mesh: RunningMesh, case: Case) -> Laid:
+        domain = "p" + secrets.token_hex(4)
+        events, rates = source(f"{domain}.events"), source(f"{domain}.rates")
+        names = str(events.product), str(rates.product)
+        contract = derived(f"{domain}.totals", names if case.kind == "asof" else names[:1])
+        mesh.apply(events, rates, contract)
+        publish(mesh, events, case.events)
+        publish(mesh, rates, case.rates)
+        looker = Looker(mesh, {EVENTS: events, RATES: rates})
+        looker.learn()
+        return cls(mesh, case, contract, names, looker)
+
+    def start(self, pause: float) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.support.faust_pipeline", as_text(self.case)]
+        command += [str(self.contract.product), *self.names, "--pause", str(pause)]
+        environment = {**os.environ, "MESH_CONFIG": str(self.mesh.folder.config)}
+        self.workers.append(subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL))
+        return self.workers[-1]
+
+    def came(self) -> int:
+        """Offsets taken on the product's ingress."""
+        places = [TopicPartition(self.contract.topics.ingress, number) for number in range(PARTITIONS)]
+        with Admin(self.mesh.admin) as admin:
+            return sum(admin.ends(places, committed=True).values())
+
+    def agree(self) -> None:
+        """Values, parents, chains and dispositions are those of the oracle."""
+        wanted, written = expected(self.case), self.looker.written(self.contract, repeats=True)
+        assert ordered(written.outputs) == ordered(wanted.all())
+        everything = {(p, at) for p in range(self.case.partitions) for at in range(len(self.case.log(p)))}
+        assert self._told(written.progress, "delivered") == everything
+        assert self._told(written.progress, "filtered") == wanted.filtered
+        assert self._told(written.progress, "late") == wanted.late
+
+    def _told(self, progress: list[Progress], name: str) -> set[tuple[int, int]]:
+        number = self.looker.number
+        return {(each.partition, number(EVENTS, each.partition, at)) for each in progress for at in getattr(each, name)}
+
+
+def ordered(outputs: list[Made]) -> list[str]:
+    """Comparable, whatever partition they lie in; which record drove an output may differ after a kill."""
+    return sorted(str((made.value, sorted(made.parents), made.chain)) for made in outputs)
+
+
+@pytest.fixture
+def lay(mesh: RunningMesh) -> Iterator[Callable[[Case], Laid]]:
+    made: list[Laid] = []
+
+    def laid(case: Case) -> Laid:
+        made.append(Laid.of(mesh, case))
+        return made[-1]
+
+    yield laid
+    for worker in (worker for each in made for worker in each.workers):
+        worker.kill()
+        worker.wait()
+
+
+@pytest.mark.parametrize("kind", SOME)
+def test_faust_writes_what_the_oracle_says(lay: Callable[[Case], Laid], way_in: Mesh, kind: Kind) -> None:
+    laid = lay(generated(kind, 160))
+    processor = processor_of(laid.case, str(laid.contract.product), *laid.names)
+    tally = way_in.process(processor, runtime="faust", until_end=True)
+    laid.agree()
+    wanted = expected(laid.case)
+    assert (tally.records, tally.outputs) == (160, len(wanted.all()))
+    assert (tally.filtered, tally.late) == (len(wanted.filtered), len(wanted.late))
+    assert way_in.process(processor, runtime="faust", until_end=True).records == 0
+    assert len(laid.looker.written(laid.contract).outputs) == len(wanted.all())
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", KINDS)
+def test_kills_in_the_middle_change_nothing(lay: Callable[[Case], Laid], kind: Kind) -> None:
+    laid = lay(generated(kind, 400))
+    for share in (20, 60):
+        worker = laid.start(0.01)
+        eventually(lambda share=share: laid.came() > share, 60, every=0.1)  # type: ignore[misc]
+        worker.kill()
+        worker.wait()
+    assert laid.start(0.0).wait(90) == 0
+    laid.agree()
+
+
+@pytest.mark.soak
+def test_what_is_open_where_the_inputs_end_is_closed_when_asked(lay: Callable[[Case], Laid], way_in: Mesh) -> None:
+    laid = lay(generated("tumbling", 40))
+    processor = processor_of(laid.case, str(laid.contract.product), *laid.names)
+    before = way_in.process(processor, runtime="faust", until_end=True).outputs
+    closed = way_in.process(processor, runtime="faust", until_end=True, finish=True).outputs
+    assert closed > 0
+    written = laid.looker.written(laid.contract)
+    assert len(written.outputs) == before + closed == sum(each.outputs for each in written.progress)
+    assert set().union(*(each.parents for each in written.outputs)) == {
+        (EVENTS, p, at) for p in range(PARTITIONS) for at, event in enumerate(laid.case.log(p)) if event.key
+    } - {(EVENTS, *each) for each in expected(laid.case).late}
