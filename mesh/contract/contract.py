@@ -195,10 +195,11 @@ class Contract:
 
     @property
     def rule_set_digest(self) -> str:
-        """SHA-256 in hex over the clauses, headers and both schemas: two contracts with the same one judge alike."""
+        """SHA-256 in hex over clauses, headers, schemas and inputs: two contracts with the same one judge alike."""
         clauses = [[c.id, c.path, c.kind, _plain(c.argument), c.reaction] for c in self.clauses]
         headers = {"headers": sorted(self.headers)} if self.headers else {}
-        return _digest({"clauses": clauses, "value": self.value_schema, "key": self.key_schema} | headers)
+        made = self.derivation.judged if self.derivation is not None else {}
+        return _digest({"clauses": clauses, "value": self.value_schema, "key": self.key_schema} | headers | made)
 
     def field(self, path: str) -> Field | None:
         """The field at a dotted path, None if there is none."""

@@ -39,6 +39,11 @@ class Derivation:
     inputs: tuple[ProductName, ...]
     repartition: bool = False
 
+    @property
+    def judged(self) -> dict[str, object]:
+        """What the verdict on a record depends on, as JSON."""
+        return {"processor": self.processor, "inputs": [str(each) for each in self.inputs]}
+
 
 def read_derivation(
     record: Mapping[str, Any], topics: ProductTopics, place: Place, problems: Problems

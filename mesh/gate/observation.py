@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, cast
 
+from mesh.errors import LineageBroken
+from mesh.gate.passage import Passage, carried
 from mesh.gate.product import GatedProduct
 from mesh.judge import Batch
 from mesh.kafka import AbortRequired
 from mesh.lineage import (
+    Descent,
     OffsetSet,
     PartitionChain,
     PartitionTransaction,
@@ -74,6 +77,7 @@ class Observation:
     ingress_to: int
     delivered: list[int] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)
+    repeated: list[int] = field(default_factory=list)
     stubs: list[int] = field(default_factory=list)
     released: list[int] = field(default_factory=list)
     parked: list[int] = field(default_factory=list)
@@ -90,6 +94,8 @@ class Observation:
     quarantine: Deliveries = field(default_factory=Deliveries)
     read: RecordDigest = field(default_factory=RecordDigest)
     written: RecordDigest = field(default_factory=RecordDigest)
+    passage: Passage | None = None
+    """Of a derived product."""
 
     def __post_init__(self) -> None:
         # Whether there is room again is found out anew whenever something was done.
@@ -100,6 +106,13 @@ class Observation:
         """Take in what was read, before anything is decided about it."""
         self.schemas |= self.product.seen(batch)
         self.origins += map(_origin, batch.headers) if any(batch.headers) else repeat(None, len(batch))
+
+    def descended(self, descents: Iterable[Descent | None], size: int = 0) -> None:
+        """Records of a derived product have passed, in this order; ``size`` bytes of headers were looked at for it."""
+        if self.passage is not None:
+            self.passage.size += size
+            for descent in filter(None, descents):
+                self.passage.add(descent)
 
     def stub(self, offset: int) -> None:
         """An offset that goes to quarantine without its bytes."""
@@ -117,10 +130,14 @@ class Observation:
     def transaction(self, gate: str, created_at: int) -> PartitionTransaction:
         """What the chain needs for the next manifest; raises AbortRequired when the outputs are not contiguous."""
         topics = self.product.topics
+        if self.passage is not None and len(self.passage.descents) != self.public.count:
+            told = f"{self.public.count} records passed with {len(self.passage.descents)} descents"
+            raise LineageBroken(self.chain.where, told)
         return PartitionTransaction(
             ingress_to=self.ingress_to,
             delivered=OffsetSet.of(self.delivered),
             refused=OffsetSet.of(self.refused),
+            repeated=OffsetSet.of(self.repeated),
             released=OffsetSet.of(self.released),
             parked=OffsetSet.of(self.parked),
             stubs=OffsetSet.of(self.stubs),
@@ -132,6 +149,8 @@ class Observation:
             event_time=self.event_time,
             clause_counts=dict(sorted(self.clauses.items())),
             origins=self.origins,
+            high_water=self.chain.high_water if self.passage is None else self.passage.high_water,
+            parents=carried(self.chain) if self.passage is None else self.passage.column(),
             basis=self.product.basis,
             gate=gate,
             created_at=created_at,

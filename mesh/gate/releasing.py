@@ -12,7 +12,7 @@ from mesh.gate.routing import marking
 from mesh.judge import Verdicts
 from mesh.judge.frame import fault, schema_id
 from mesh.kafka import Transaction
-from mesh.lineage import VERDICT_HEADER, VerdictHeader, encode_verdict_header
+from mesh.lineage import VERDICT_HEADER, Descent, Result, VerdictHeader, encode_verdict_header
 from mesh.types import Coordinate, Finding, Headers, SchemaId, TopicPartition
 
 
@@ -32,11 +32,22 @@ class Returning:
     attempt: int = field(compare=False)
     findings: tuple[Finding, ...] = field(compare=False)
     time: int | None = field(compare=False)
+    descent: Descent | None = field(compare=False, default=None)
+    """Of a derived product."""
+    repeated: bool = field(compare=False, default=False)
+    """Whether the same output is public already."""
 
     @property
     def refused(self) -> bool:
         """Whether it goes to quarantine."""
         return any(finding.refuses for finding in self.findings)
+
+    @property
+    def result(self) -> Result:
+        """What becomes of it."""
+        if self.repeated:
+            return Result.REPEATED
+        return Result.REFUSED if self.refused else Result.PASSED
 
 
 def returning(
@@ -79,9 +90,12 @@ class Releasing:
     observation: Observation
 
     def write(self, record: Returning) -> None:
-        """Send it to the public topic or to quarantine and note what happened."""
+        """Send it to the public topic or to quarantine, or nowhere if it repeats, and note what happened."""
         observation, topics = self.observation, self.observation.product.topics
         observation.released.append(record.ingress)
+        if record.repeated:
+            observation.repeated.append(record.ingress)
+            return
         observation.clauses.update({finding.clause for finding in record.findings})
         if record.refused:
             observation.refused.append(record.ingress)
@@ -91,6 +105,7 @@ class Releasing:
         else:
             observation.public.count += 1
             observation.happened([record.time])
+            observation.descended([record.descent])
             marks = marking(record.findings)
             headers = [*record.headers, *([(VERDICT_HEADER, self._verdict(record, marks))] if marks else [])]
             topic, report = topics.public, observation.public.report

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from mesh.gate.descents import Examined
 from mesh.gate.holding import Parking
 from mesh.gate.observation import Observation
 from mesh.judge import Verdicts
@@ -41,30 +42,33 @@ class Routing:
     parked: frozenset[int] = frozenset()
     """The rows that wait for an earlier record of their key, whatever they hold; nothing is found in them yet."""
 
-    def route(self, run: Run, verdicts: Verdicts, records: Sequence[Message]) -> None:
+    def route(self, run: Run, examined: Examined, records: Sequence[Message]) -> None:
         """Send every record of a judged run where it belongs and note what happened."""
-        observation, refusals = self.observation, verdicts.refusals
+        observation, verdicts, repeated = self.observation, examined.verdicts, examined.repeated
+        refusals = verdicts.refusals
+        staying = refusals | self.parked | repeated
         observation.delivered += run.offsets
         marked = self._marked(run, verdicts, records)
         if self.transaction.attempt or self.unforwardable:
-            self._each(run, marked, verdicts, records)
+            self._each(run, marked, examined, records)
         else:
-            staying = refusals | self.parked
             outgoing = marked.only([row not in staying for row in range(len(run))]) if staying else marked
             if marked is run and not self.parked:
-                self._digest(run, sorted(refusals))
+                self._digest(run, sorted(staying))
             else:
                 observation.read.add_all(layouts_of(run.keys, run.values, run.headers))
                 observation.written.add_all(layouts_of(outgoing.keys, outgoing.values, outgoing.headers))
             self._forward(outgoing)
+            observation.descended(each for row, each in enumerate(examined.descents) if row not in staying)
             for row in sorted(refusals):
                 self._refuse(records[row], run.headers[row], verdicts.findings[row])
             for row in sorted(self.parked):
                 self._park(records[row], run.headers[row])
         for findings in verdicts.findings.values():
             observation.clauses.update({finding.clause for finding in findings})
+        observation.descended((), examined.size)
+        observation.repeated += [run.offsets[row] for row in sorted(repeated)]
         times = verdicts.event_times
-        staying = refusals | self.parked
         passing = times if not staying else [time for row, time in enumerate(times) if row not in staying]
         observation.happened(passing)
 
@@ -99,9 +103,9 @@ class Routing:
         self.transaction.forward(topic, self.partition.partition, run, first=first, last=public.report)
         public.count += len(run)
 
-    def _each(self, run: Run, marked: Run, verdicts: Verdicts, records: Sequence[Message]) -> None:
+    def _each(self, run: Run, marked: Run, examined: Examined, records: Sequence[Message]) -> None:
         """One by one, each reporting itself, after an attempt that failed."""
-        refusals = verdicts.refusals
+        verdicts, refusals = examined.verdicts, examined.verdicts.refusals
         self.observation.read.add_all(layouts_of(run.keys, run.values, run.headers))
         for row, record in enumerate(records):
             if run.offsets[row] in self.unforwardable:
@@ -110,15 +114,17 @@ class Routing:
                 self._park(record, run.headers[row])
             elif row in refusals:
                 self._refuse(record, run.headers[row], verdicts.findings[row])
-            else:
-                self._pass(record, marked.headers[row])
+            elif row not in examined.repeated and self._pass(record, marked.headers[row]):
+                self.observation.descended(examined.descents[row : row + 1])
 
-    def _pass(self, record: Message, headers: Headers) -> None:
+    def _pass(self, record: Message, headers: Headers) -> bool:
         public = self.observation.public
         report = partial(self._careful, public.report, record.offset())
         if self._write(self.observation.product.topics.public, record, headers, report):
             public.count += 1
             self.observation.written.add(record.key(), record.value(), headers)
+            return True
+        return False
 
     def _refuse(self, record: Message, headers: Headers, findings: tuple[Finding, ...]) -> None:
         quarantine = self.observation.quarantine
@@ -145,6 +151,10 @@ class Routing:
             self.transaction.produce(topic, self.partition.partition, key, value, headers or None, when, report)
         except AbortRequired as error:
             if error.code not in _UNFORWARDABLE:
+                raise
+            if self.observation.passage is not None:
+                # What was taken for a repetition of it has to be looked at again: nothing passes in its place.
+                self.unforwardable.add(record.offset())
                 raise
             self._unforwardable(record)
             return False

@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from mesh.gate.alerts import alert
 from mesh.gate.breaker import Stops
 from mesh.gate.commands import CommandFeed
+from mesh.gate.deposits import Deposits
+from mesh.gate.descents import Descents
 from mesh.gate.health import GateHealth
 from mesh.gate.holding import Holding
+from mesh.gate.inputs import Inputs
 from mesh.gate.meter import GateMeter
 from mesh.gate.ports import ContractSource, SchemaSource
 from mesh.gate.recovery import Recovery
+from mesh.gate.repetition import Repetitions
 from mesh.gate.settling import Settler
 from mesh.gate.step import GateStep
 from mesh.gate.uptake import Uptake
@@ -66,7 +70,8 @@ def run_gate(
     with Admin(connection) as admin, LogReader(connection) as reader:
         clock, feed = WallClock(), CommandFeed(lambda: SideInput(connection))
         holding = Holding(reader)
-        settler = Settler(feed, reader, Stops(alert, clock.now), holding, clock)
+        descents = Descents(Inputs(contracts, admin), Deposits(admin, reader), Repetitions(reader))
+        settler = Settler(feed, reader, Stops(alert, clock.now), holding, clock, descents)
         meter = GateMeter(telemetry, identity.group, clock) if telemetry.active else None
         uptake = Uptake(Recovery(admin, reader), clock)
         step = GateStep(identity.transactional_id, contracts, registry, uptake, settler, holding, clock, meter)

@@ -9,14 +9,16 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from mesh.access import AUDIT
-from mesh.errors import MeshError
+from mesh.errors import DeadlineExceeded, MeshError
 from mesh.gate.breaker import Stops
 from mesh.gate.commands import CommandFeed
+from mesh.gate.deposits import READ_SECONDS
+from mesh.gate.descents import Descents
 from mesh.gate.holding import Holding, Released, keeps
 from mesh.gate.observation import Observation
 from mesh.gate.orders import Clerk, Orders, Replay, Settled
 from mesh.gate.product import GatedProduct
-from mesh.gate.releasing import Releasing, returning
+from mesh.gate.releasing import Releasing, Returning, returning
 from mesh.judge import Batch, Verdicts
 from mesh.kafka import LogReader, Message, Transaction
 from mesh.lineage import PartitionChain, Result, Settlement
@@ -36,17 +38,26 @@ class Prepared:
     product: GatedProduct
     clerk: Clerk
     orders: Orders
-    verdicts: Verdicts
     released: Released
     """What was parked behind the records that are settled now, or were before."""
+    returning: Sequence[Returning]
+    """The replayed and the released records, in the order of the ingress."""
 
 
 class Settler:
     """Serves the commands of the partitions a gate owns. Partitions are named by their ingress."""
 
-    def __init__(self, feed: CommandFeed, reader: LogReader, stops: Stops, holding: Holding, clock: Clock) -> None:
+    def __init__(
+        self,
+        feed: CommandFeed,
+        reader: LogReader,
+        stops: Stops,
+        holding: Holding,
+        clock: Clock,
+        descents: Descents,
+    ) -> None:
         self._feed, self._reader, self._clock = feed, reader, clock
-        self.stops, self._holding = stops, holding
+        self.stops, self._holding, self.descents = stops, holding, descents
         self._settled: dict[TopicPartition, Settled] = {}
         self._open: dict[TopicPartition, Orders] = {}
         self._told: dict[TopicPartition, list[Settlement]] = {}
@@ -105,13 +116,37 @@ class Settler:
             product.learn(batch)
             verdicts = product.judge.judge(batch)
             released = self._holding.prepare(product, partition, _ending(orders, verdicts))
+            back = sorted(returning(orders.replays, verdicts, partition, released))
+            back = self._examined(product, partition, chain, back)
         except MeshError as error:
             # Whatever it is, it must not stop the records: the commands wait, and so do the people behind them.
             seconds = _REST_SECONDS if error.retriable else _LONG_REST_SECONDS
             logger.warning("commands of %s wait %g s: %s", partition, seconds, error)
             self._resting[partition] = self._clock.monotonic() + seconds
             return None
-        return Prepared(product, clerk, orders, verdicts, released)
+        return Prepared(product, clerk, orders, released, back)
+
+    def _examined(
+        self, product: GatedProduct, partition: TopicPartition, chain: PartitionChain, back: list[Returning]
+    ) -> list[Returning]:
+        """With what their descents add, for a derived product."""
+        if product.contract.derivation is None:
+            return back
+        batch = Batch([each.key for each in back], [each.value for each in back], [each.headers for each in back])
+        findings = {row: each.findings for row, each in enumerate(back) if each.findings}
+        verdicts = Verdicts(findings, [each.time for each in back])
+        examined = self.descents.examine(product, partition, chain, batch, verdicts)
+        if examined.rows < len(back):
+            raise DeadlineExceeded(f"reading the parents of {len(back)} records that return", READ_SECONDS)
+        return [
+            replace(
+                each,
+                findings=examined.verdicts.findings.get(row, ()),
+                descent=examined.descents[row],
+                repeated=row in examined.repeated,
+            )
+            for row, each in enumerate(back)
+        ]
 
     def write(
         self, prepared: Prepared, transaction: Transaction, partition: TopicPartition, observation: Observation
@@ -119,11 +154,10 @@ class Settler:
         """Put the outcome into the transaction, which must not have touched the partition before."""
         orders, released = prepared.orders, prepared.released
         settlements = list(orders.settlements)
-        for row, replay in enumerate(orders.replays):
-            result = Result.REFUSED if prepared.verdicts.refused(row) else Result.PASSED
-            settlements.append(prepared.clerk.settlement(replay, result))
+        results = {each.ingress: each.result for each in prepared.returning}
+        settlements += [prepared.clerk.settlement(replay, results[replay.ingress]) for replay in orders.replays]
         releasing = Releasing(transaction, partition.partition, observation)
-        for each in sorted(returning(orders.replays, prepared.verdicts, partition, released)):
+        for each in prepared.returning:
             releasing.write(each)
         self._holding.let_go(partition, transaction, released)
         observation.schemas |= prepared.product.seen(_batch(orders.replays)) | prepared.product.seen(released.batch)

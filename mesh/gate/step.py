@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from mesh.errors import PermanentError, RegistryUnreachable
+from mesh.errors import MeshError, PermanentError, RegistryUnreachable
+from mesh.gate.descents import Examined
 from mesh.gate.holding import Holding
 from mesh.gate.meter import GateMeter
 from mesh.gate.observation import Deliveries, Observation
+from mesh.gate.passage import Passage
 from mesh.gate.ports import ContractSource, SchemaSource
 from mesh.gate.product import GatedProduct
 from mesh.gate.routing import Routing
 from mesh.gate.screening import Screening
 from mesh.gate.settling import Prepared, Settler
 from mesh.gate.uptake import Uptake
-from mesh.judge import Batch
+from mesh.judge import Batch, Verdicts
 from mesh.kafka import AbortRequired, Message, Run, Transaction
 from mesh.lineage import Manifest, PartitionChain, Stop, StopCause, encode_manifest
 from mesh.types import Clock, Finding, TopicPartition
@@ -99,6 +101,7 @@ class GateStep:
             self._troubles.pop(str(partition), None)
             self._chains[partition] = recovered.chain
             starts[partition] = recovered.chain.ingress_next
+        self._settler.descents.forget(offsets)
         taken = {partition: self._chains[partition] for partition in starts}
         self._holding.follow(taken, self._products)
         self._settler.follow(taken, self._products)
@@ -110,6 +113,7 @@ class GateStep:
             self._chains.pop(partition, None)
             self._unforwardable.pop(partition, None)
             self._troubles.pop(str(partition), None)
+        self._settler.descents.forget(partitions)
         self._holding.release(partitions)
         self._settler.release(partitions)
 
@@ -148,15 +152,22 @@ class GateStep:
         except RegistryUnreachable as error:
             logger.warning("%s is parked: %s", partition, error)
             return 0
-        verdicts = product.judge.judge(batch)
-        handling = self._screening.handling(product, partition, run, verdicts, self._known_stop(partition))
+        examined = self._examined(product, partition, run, batch)
+        if examined.rows < len(run):
+            run = run.first(examined.rows)
+        handling = self._screening.handling(product, partition, run, examined.verdicts, self._known_stop(partition))
         if handling.stop is not None:
             self._record_stop(transaction, product, partition, handling.stop)
         if handling.rows == 0:
             return 0
-        if handling.rows < len(run):
+        if handling.rows < len(records):
             records, run = records[: handling.rows], run.first(handling.rows)
             batch = Batch(run.keys, run.values, run.headers)
+        if handling.screened.parked and examined.repeated:
+            # What waits has not passed: what repeats it is no repetition yet.
+            examined = self._examined(product, partition, run, batch, handling.screened.parked)
+            if examined.rows < len(run):
+                return 0
         observation = self._observation(product, partition)
         observation.saw(batch)
         if self._meter is not None:
@@ -165,9 +176,34 @@ class GateStep:
         routing.parked = handling.screened.parked
         for row in handling.screened.holding:
             routing.hold(records[row])
-        routing.route(run, handling.verdicts, records)
+        routing.route(run, examined.decided(handling.verdicts, handling.screened.parked), records)
         observation.ingress_to = records[-1].offset() + 1
         return len(records)
+
+    def _examined(
+        self,
+        product: GatedProduct,
+        partition: TopicPartition,
+        run: Run,
+        batch: Batch,
+        parked: Collection[int] = (),
+    ) -> Examined:
+        """The verdicts, and what the descents of a derived product add; no rows while they cannot be looked into."""
+        verdicts = product.judge.judge(batch)
+        seen, unforwardable = self._open.get(partition), self._unforwardable.get(partition, ())
+        barred = {row for row, offset in enumerate(run.offsets) if offset in unforwardable} if unforwardable else set()
+        passage = seen.passage if seen is not None else None
+        try:
+            return self._settler.descents.examine(
+                product, partition, self._chains[partition], batch, verdicts, passage, barred.union(parked)
+            )
+        except MeshError as error:
+            # Whatever it is, it is the trouble of one product.
+            trouble = f"its parents cannot be looked into: {error}"
+            if self._troubles.get(partition.topic) != trouble:
+                logger.warning("%s is parked: %s", partition, trouble)
+            self._troubles[partition.topic] = trouble
+            return Examined(Verdicts({}, ()), 0)
 
     def unreadable(self, transaction: Transaction, partition: TopicPartition, offset: int, reason: str) -> None:
         """The record itself cannot be had: a stub in quarantine takes its place."""
@@ -182,7 +218,9 @@ class GateStep:
     def _observation(self, product: GatedProduct, partition: TopicPartition) -> Observation:
         if partition not in self._open:
             chain = self._chains[partition]
-            self._open[partition] = Observation(product, chain, chain.ingress_next)
+            derivation = product.contract.derivation
+            passage = Passage.after(chain, derivation.processor) if derivation is not None else None
+            self._open[partition] = Observation(product, chain, chain.ingress_next, passage=passage)
         return self._open[partition]
 
     def _routing(self, transaction: Transaction, partition: TopicPartition, observation: Observation) -> Routing:
@@ -242,6 +280,8 @@ class GateStep:
                 self._chains[partition] = PartitionChain.resume(manifest, payload, place.first)
                 self._unforwardable.pop(partition, None)
                 self._troubles.pop(partition.topic, None)
+                if (passage := self._open[partition].passage) is not None:
+                    self._settler.descents.settled(partition, passage)
         else:
             self._uptake.failed({name: self._applied[name] for name in transaction.topics & self._applied.keys()})
         self._holding.ended(self._open, committed=committed)

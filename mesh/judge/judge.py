@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _RESERVED: Final = "mesh-"
 # What a publisher may say of itself; everything else under the prefix is the platform's word.
 _OPEN: Final = frozenset(("mesh-origin",))
+_OF_DERIVED: Final = frozenset(("mesh-parents",))
 _HEAD: Final = itemgetter(slice(PREFIX))
 
 
@@ -51,6 +52,8 @@ class Judge:
         self._clauses = Clauses(contract)
         self._keys = KeyJudge(contract)
         self._required = frozenset(contract.headers)
+        # What it must say is for whoever knows the inputs.
+        self._open = _OPEN if contract.derivation is None else _OPEN | _OF_DERIVED
         self._sift = compile_sift(self._clauses, contract.key_fields, self._keys.current)
         self._columns = self._in_columns(self._sift) if columns else None
         self._sift = self._columns or self._sift
@@ -125,7 +128,7 @@ class Judge:
             return None
 
     def _grouped(self, batch: Batch, doubtful: list[int]) -> Iterator[tuple[_Plan, Sequence[int]]]:
-        for head, rows in _by_head(batch, doubtful, self._required).items():
+        for head, rows in _by_head(batch, doubtful, self._required, self._open).items():
             plan = self._plans.get(head)
             if plan is None:
                 doubtful.extend(rows)
@@ -142,7 +145,7 @@ class Judge:
 
     def _examine(self, batch: Batch, row: int, times: list[int | None]) -> Iterator[Finding]:
         """Everything that is wrong with one row; sets its event time if it has one."""
-        for name in _reserved(batch.headers[row]):
+        for name in _reserved(batch.headers[row], self._open):
             yield Finding("header.reserved", "", f"the header {name[:80]!r} is reserved for the platform")
         for name in sorted(self._required - _names(batch.headers[row])):
             yield Finding("header.missing", "", f"the header {name[:80]!r} is missing; the contract requires it")
@@ -196,9 +199,11 @@ class _Refused(Exception):
         super().__init__(reason)
 
 
-def _by_head(batch: Batch, doubtful: list[int], required: frozenset[str]) -> Mapping[bytes, Sequence[int]]:
+def _by_head(
+    batch: Batch, doubtful: list[int], required: frozenset[str], allowed: frozenset[str]
+) -> Mapping[bytes, Sequence[int]]:
     """The rows of each schema; those that need a closer look whatever they hold are doubtful instead."""
-    if not required and not _reserved(list(chain.from_iterable(filter(None, batch.headers)))):
+    if not required and not _reserved(list(chain.from_iterable(filter(None, batch.headers))), allowed):
         try:
             heads: set[bytes] = set(map(_HEAD, cast("Sequence[bytes]", batch.values)))
         except TypeError:
@@ -207,7 +212,7 @@ def _by_head(batch: Batch, doubtful: list[int], required: frozenset[str]) -> Map
             return {heads.pop(): range(len(batch))}
     groups: defaultdict[bytes, list[int]] = defaultdict(list)
     for row, (value, headers) in enumerate(zip(batch.values, batch.headers, strict=True)):
-        if value is None or (headers and _reserved(headers)) or (required and not required <= _names(headers)):
+        if value is None or (headers and _reserved(headers, allowed)) or (required and not required <= _names(headers)):
             doubtful.append(row)
         else:
             groups[value[:PREFIX]].append(row)
@@ -218,5 +223,5 @@ def _names(headers: Headers) -> set[str]:
     return {name for name, _ in headers or ()}
 
 
-def _reserved(headers: Headers) -> list[str]:
-    return [name for name, _ in headers or () if name.startswith(_RESERVED) and name not in _OPEN]
+def _reserved(headers: Headers, allowed: frozenset[str]) -> list[str]:
+    return [name for name, _ in headers or () if name.startswith(_RESERVED) and name not in allowed]

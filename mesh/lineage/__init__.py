@@ -5,6 +5,7 @@ from mesh.lineage.ancestry import Reach, ancestry
 from mesh.lineage.atlas import Atlas, Holding, Listing, OpenSite, Site
 from mesh.lineage.chain import PartitionChain, PartitionTransaction
 from mesh.lineage.descent import PARENTS_HEADER, Deposit, Descent, Identity, output_slot, window_slot
+from mesh.lineage.descent_header import MALFORMED, MISSING, descent_in
 from mesh.lineage.descents_column import (
     ColumnHead,
     DescentsColumn,
@@ -12,6 +13,7 @@ from mesh.lineage.descents_column import (
     decode_head,
     descent_of,
     encode_descents,
+    head_of,
 )
 from mesh.lineage.digest import NO_RECORDS, RecordDigest, layouts_of
 from mesh.lineage.encoding import decode_manifest, encode_manifest, manifest_schema_json
@@ -50,6 +52,8 @@ from mesh.lineage.verdict_header import (
 )
 
 __all__ = [
+    "MALFORMED",
+    "MISSING",
     "NO_RECORDS",
     "PARENTS_HEADER",
     "VERDICT_HEADER",
@@ -115,6 +119,7 @@ __all__ = [
     "decode_origins",
     "decode_parents_record",
     "decode_verdict_header",
+    "descent_in",
     "descent_of",
     "descents_of",
     "digest_of",
@@ -124,6 +129,7 @@ __all__ = [
     "encode_origins",
     "encode_progress",
     "encode_verdict_header",
+    "head_of",
     "last_verdict",
     "layouts_of",
     "manifest_schema_json",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mesh.errors import LineageBroken
+from mesh.lineage.descents_column import head_of
 from mesh.lineage.digest import NO_RECORDS
 from mesh.lineage.manifest import Basis, HighWater, Manifest, SchemaSeen, Span, TopicIds, digest_of
 from mesh.lineage.offsets import EMPTY, OffsetSet
@@ -79,15 +80,20 @@ class PartitionChain:
     """Lineage offset of the newest manifest that settles; -1 when there is none."""
     stop: Stop | None = None
     """Why the partition stands still."""
+    high_water: tuple[HighWater, ...] = ()
+    """How far the processors' outputs had come after the last manifest."""
+    late_last: int = -1
+    """Lineage offset of the newest manifest with outputs that came out of order; -1 when there is none."""
 
     @classmethod
     def resume(cls, manifest: Manifest, payload: bytes, at: int | None = None) -> PartitionChain:
         """The chain after ``manifest``, whose committed bytes are ``payload``.
 
-        ``at`` is its lineage offset, which the next manifest refers to if this one settles. Raises LineageBroken when
-        it is needed and missing.
+        ``at`` is its lineage offset, which the next manifest refers to if this one settles or has outputs that came out
+        of order. Raises LineageBroken when it is needed and missing.
         """
-        if manifest.settles and at is None:
+        head = head_of(manifest)
+        if (manifest.settles or head.late) and at is None:
             raise LineageBroken(
                 f"{manifest.product} partition {manifest.partition}", "the manifest's offset is unknown"
             )
@@ -105,6 +111,8 @@ class PartitionChain:
             commands_next=manifest.commands_next,
             settled_last=at if manifest.settles and at is not None else manifest.settled_before,
             stop=manifest.stop,
+            high_water=manifest.high_water,
+            late_last=at if head.late and at is not None else head.late_before,
         )
 
     @classmethod
@@ -138,9 +146,11 @@ class PartitionChain:
     ) -> PartitionChain:
         """The chain after a reset offset or a re-created topic; the digest of the last manifest is kept.
 
-        The output positions are carried forward unless their topic was re-created; then they start at 0.
+        The output positions are carried forward unless their topic was re-created; then they start at 0. A public topic
+        that was made again is empty, so that nothing has passed before.
         """
-        public = self.public_next if topics.public == self.topics.public else 0
+        same = topics.public == self.topics.public
+        public = self.public_next if same else 0
         quarantine = self.quarantine_next if topics.quarantine == self.topics.quarantine else 0
         return replace(
             self,
@@ -148,6 +158,8 @@ class PartitionChain:
             epoch=self.epoch + 1,
             sequence=0,
             stop=None,
+            high_water=self.high_water if same else (),
+            late_last=self.late_last if same else -1,
             ingress_next=ingress_from,
             public_next=public if public_next is None else public_next,
             quarantine_next=quarantine if quarantine_next is None else quarantine_next,

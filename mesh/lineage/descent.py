@@ -64,13 +64,19 @@ class Descent:
     @classmethod
     def of_one(cls, parent: Reference) -> Descent:
         """The only output of its only parent."""
-        return cls(parent, parents=ParentSet.of([parent]))
+        lot = Lot(parent.topic_id, parent.partition, OffsetSet(((parent.offset, 1),)))
+        return cls(parent, parents=ParentSet((lot,)))
 
     def identity(self, processor: str, output: str) -> Identity:
         """By the processor's name and the public topic it writes to; no version is part of it."""
         slot = self.slot if self.slot is not None else output_slot(processor, output, self.driving, self.index)
+        return Identity(slot, self.digest)
+
+    @property
+    def digest(self) -> bytes:
+        """That of the identity: what the record was made from and what it continues."""
         before = self.previous.slot + self.previous.digest if self.previous is not None else b""
-        return Identity(slot, hashlib.sha256(self.sha256 + before).digest()[:_ID])
+        return hashlib.sha256(self.sha256 + before).digest()[:_ID]
 
     @property
     def drives_alone(self) -> bool:

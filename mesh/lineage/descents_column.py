@@ -41,12 +41,16 @@ class ColumnHead:
 
     ``late`` says that one of them came at or below the high-water mark of what drove it, so that a search by marks
     does not find it; ``late_before`` is the lineage offset of the newest earlier manifest of which that is true (-1:
-    none), so that these manifests form a list of their own.
+    none), so that these manifests form a list of their own. A manifest without a processor only carries that list on:
+    its contract said nothing of a derivation.
     """
 
     processor: str
     late: bool = False
     late_before: int = -1
+
+
+_NO_HEAD: Final = ColumnHead("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +71,18 @@ def descent_of(manifest: Manifest, public_offset: int) -> Descent | None:
         raise LineageBroken(f"offset {public_offset}", f"its manifest covers {span.base} to {span.end} only")
     if not manifest.parents:
         return None
-    descents = decode_descents(manifest.parents).descents
+    told = decode_descents(manifest.parents)
+    descents = told.descents
+    if not told.head.processor:
+        return None
     if len(descents) != manifest.public.count:
         raise LineageBroken(_WHAT, f"it tells of {len(descents)} records, its manifest of {manifest.public.count}")
     return descents[public_offset - manifest.public.base]
+
+
+def head_of(manifest: Manifest) -> ColumnHead:
+    """The head of a manifest's parents column, also where it has none."""
+    return decode_head(manifest.parents) if manifest.parents else _NO_HEAD
 
 
 def encode_descents(column: DescentsColumn) -> bytes:

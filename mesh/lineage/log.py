@@ -14,7 +14,7 @@ from mesh.lineage.search import CHUNK, Entry, PartitionIndex
 from mesh.types import TopicPartition
 
 _BURST = 512
-"""Lineage offsets per read of the list of settlements."""
+"""Lineage offsets per read of a list."""
 
 
 class Reader(Protocol):
@@ -61,15 +61,27 @@ class LineageLog:
         if last is None:
             return
         at = last[0] if last[1].settles else last[1].settled_before
+        yield from self.linked(at, lambda manifest: manifest.settled_before)
+
+    def linked(self, at: int, before: Callable[[Manifest], int]) -> Iterator[Entry]:
+        """The manifests of a list, newest first, as far as they are kept: that of ``at``, then each ``before`` it."""
         known: dict[int, Manifest] = {}
         while at >= self.begin:
             if at not in known:
-                # Commands come in bursts, so the ones before are near.
+                # They come in bursts, so the ones before are near.
                 known = dict(self._manifests(max(self.begin, at + 1 - _BURST), at + 1))
             if at not in known:
-                raise LineageBroken(f"{self._partition}/{at}", "a manifest that settles is gone though none expired")
+                raise LineageBroken(f"{self._partition}/{at}", "a manifest of a list is gone though none expired")
             yield at, known[at]
-            at = known[at].settled_before
+            at = before(known[at])
+
+    def backwards(self) -> Iterator[Entry]:
+        """Every manifest kept, newest first."""
+        end, size = self.end, CHUNK
+        while end > self.begin:
+            start = max(self.begin, end - size)
+            yield from reversed(self._manifests(start, end))
+            end, size = start, min(2 * size, _BURST)
 
     def entries(self, start: int, end: int) -> Sequence[Entry]:
         """The manifests at these lineage offsets; raises LineageBroken for what is none."""

@@ -94,6 +94,17 @@ class ParentSet:
         return hashlib.sha256(self.encode()).digest()
 
 
+def places_in(content: bytes) -> Iterator[tuple[UUID, int]]:
+    """Topic id and partition of the lots of an encoded set, without unpacking their offsets.
+
+    Raises LineageBroken for bytes whose lots do not fit together; the offsets may still be damaged.
+    """
+    reader = VarintReader(content, _WHAT)
+    while not reader.exhausted:
+        yield UUID(bytes=reader.raw(_ID)), reader.integer()
+        reader.raw(reader.integer())
+
+
 def _lot(reader: VarintReader) -> Lot:
     topic_id, partition = UUID(bytes=reader.raw(_ID)), reader.integer()
     offsets = OffsetSet.decode(reader.raw(reader.integer()))

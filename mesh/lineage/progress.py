@@ -64,6 +64,13 @@ def encode_deposit(parents: ParentSet) -> bytes:
     return _SET + parents.encode()
 
 
+def set_in(payload: bytes) -> bytes:
+    """The encoded set that a deposit holds; raises LineageBroken for other records."""
+    if payload[:1] != _SET:
+        raise LineageBroken(_WHAT, "it is not a parent set")
+    return payload[1:]
+
+
 def decode_parents_record(payload: bytes) -> Progress | ParentSet:
     """Read a value of the topic of parents; raises LineageBroken for anything else."""
     if payload[:1] == _SET:

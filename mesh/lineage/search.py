@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID
 
@@ -108,6 +108,22 @@ class PartitionIndex:
         oldest = self.first()
         base = oldest[1].span(place).base if oldest is not None and oldest[1].topics.of(place) == topic_id else 0
         return Span(wanted, max(1, base - wanted))
+
+    def first_where(self, holds: Callable[[Manifest], bool]) -> Entry | None:
+        """The first manifest of which something is true that stays true in all later ones; None when there is none."""
+        low, high = self._begin, self._end
+        best: Entry | None = None
+        while low < high:
+            middle = (low + high) // 2
+            entries = self._from(middle, high)
+            position = bisect_left(entries, True, key=lambda entry: holds(entry[1]))
+            if entries and position == len(entries):
+                low = entries[-1][0] + 1
+            elif position > 0:
+                return entries[position]
+            else:
+                best, high = entries[0] if entries else best, middle
+        return best
 
     def _floor(self, place: Place, wanted: _Key, end: int) -> Entry | None:
         """The last manifest before lineage offset ``end`` whose (epoch, base) is not greater than ``wanted``."""

@@ -11,6 +11,8 @@ class Result(StrEnum):
 
     PASSED = "passed"
     """Judged again and written to the public topic."""
+    REPEATED = "repeated"
+    """Not written: the same output of its processor had passed before."""
     REFUSED = "refused"
     """Judged again and quarantined again: a new record, one attempt more, takes its place."""
     DISCARDED = "discarded"

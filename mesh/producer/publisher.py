@@ -12,6 +12,7 @@ from mesh.contract import Contract
 from mesh.errors import ContractViolation, EncodingRefused, UsageError
 from mesh.judge import Batch, Judge
 from mesh.kafka import Connection, Producer
+from mesh.lineage import descent_in
 from mesh.lineage.trace import ORIGIN_HEADER
 from mesh.producer.encoding import RecordEncoder, SchemaIds
 from mesh.producer.models import as_plain
@@ -181,6 +182,8 @@ def _judge(contract: Contract, encoder: RecordEncoder) -> Verdict:
         judge.learn(encoder.key_id, contract.key_schema_json, key=True)
 
     def verdict(key: bytes | None, value: bytes | None, headers: Headers) -> tuple[Finding, ...]:
-        return judge.judge(Batch([key], [value], [headers])).findings.get(0, ())
+        findings = judge.judge(Batch([key], [value], [headers])).findings.get(0, ())
+        descent = descent_in(headers)[0] if contract.derivation is not None else None
+        return (*findings, descent) if isinstance(descent, Finding) else findings
 
     return verdict

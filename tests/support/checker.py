@@ -10,15 +10,20 @@ from uuid import UUID
 from mesh.contract import Contract
 from mesh.kafka import Admin, Connection, LogReader, Message
 from mesh.lineage import (
+    PARENTS_HEADER,
     VERDICT_HEADER,
+    Descent,
     Disposition,
+    HighWater,
     Manifest,
     PartitionChain,
     RecordDigest,
     Result,
+    decode_descents,
     decode_manifest,
     decode_origins,
     digest_of,
+    head_of,
     last_verdict,
 )
 from mesh.types import ProductTopics, Reaction, TopicPartition
@@ -132,6 +137,7 @@ class _Judgement:
     def __init__(self, evidence: Evidence) -> None:
         self.evidence, self.topics = evidence, evidence.topics
         self.settled: dict[tuple[UUID, int], Disposition] = {}
+        self.slots: set[tuple[UUID, bytes]] = set()
         self.claimed: dict[str, set[int]] = {self.topics.public: set(), self.topics.quarantine: set()}
 
     def hear(self, manifest: Manifest) -> None:
@@ -148,6 +154,7 @@ class _Judgement:
             self.settled[incarnation, offset] = self._settle(manifest, offset)
         self._check_digest(manifest)
         self._check_settlements(manifest)
+        self._check_descents(manifest)
 
     def _source(self, offset: int) -> str:
         return self.evidence.at(self.topics.ingress, offset)
@@ -189,6 +196,23 @@ class _Judgement:
                 assert verdict is not None
                 assert verdict.coordinate.offset == each.ingress
 
+    def _check_descents(self, manifest: Manifest) -> None:
+        """Of a derived product: the column says what the records' headers say, and no output passes twice."""
+        head = head_of(manifest)
+        if not head.processor:
+            return
+        told = decode_descents(manifest.parents).descents
+        assert len(told) == manifest.public.count
+        for at, descent in zip(range(manifest.public.base, manifest.public.end), told, strict=True):
+            where = self.evidence.at(self.topics.public, at)
+            header = dict(self.evidence.public[at].headers() or [])[PARENTS_HEADER]
+            assert header == descent.encode(), f"{where}: the manifest tells of other parents"
+            slot = descent.identity(head.processor, self.topics.public).slot
+            assert (manifest.topics.public, slot) not in self.slots, f"{where}: the same output passed before"
+            self.slots.add((manifest.topics.public, slot))
+            mark = max((each.offset, each.output_index) for each in manifest.high_water if _moved(each, descent))
+            assert mark >= (descent.driving.offset, descent.index), f"{where} is above its high-water mark"
+
     def _check_digest(self, manifest: Manifest) -> None:
         ingress, digest = self.evidence.ingress[manifest.topics.ingress], RecordDigest()
         for offset in manifest.delivered - manifest.stubs:
@@ -214,6 +238,10 @@ class _Judgement:
             odd = [self.evidence.at(topic, offset) for offset in sorted(log.keys() - self.claimed[topic])]
             assert not odd, f"{', '.join(odd[:5])}: {len(odd)} records come from nowhere"
         assert all(end in _ENDS for end in self.settled.values()), f"an unknown end: {Counter(self.settled.values())}"
+
+
+def _moved(mark: HighWater, descent: Descent) -> bool:
+    return (mark.topic_id, mark.partition) == (descent.driving.topic_id, descent.driving.partition)
 
 
 def _check_quarantined(held: Message, source: Message, where: str, *, patched: bool) -> None:

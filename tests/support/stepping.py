@@ -14,9 +14,13 @@ from uuid import UUID
 from mesh.contract import Contract
 from mesh.gate.breaker import Stops
 from mesh.gate.commands import CommandFeed
+from mesh.gate.deposits import Deposits
+from mesh.gate.descents import Descents
 from mesh.gate.holding import Holding
+from mesh.gate.inputs import Inputs
 from mesh.gate.quarantine import Command, Patch, Quarantined, Verb
 from mesh.gate.recovery import Recovery
+from mesh.gate.repetition import Repetitions
 from mesh.gate.settling import Settler
 from mesh.gate.step import GateStep
 from mesh.gate.uptake import Uptake
@@ -245,7 +249,8 @@ class Stepping:
         holding = Holding(reader)
         feed = CommandFeed(lambda: anything)
         stops = Stops(lambda _, number, reason: self.alerts.append(reason), clock.now)
-        settler = Settler(feed, reader, stops, holding, clock)
+        descents = Descents(Inputs(anything, anything), Deposits(anything, reader), Repetitions(reader))
+        settler = Settler(feed, reader, stops, holding, clock, descents)
         uptake = Uptake(Recovery(anything, reader), clock)
         self.step = GateStep("gate", anything, _Ids(self.logs), uptake, settler, holding, clock)
         self.step.inputs()

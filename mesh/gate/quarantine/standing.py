@@ -24,7 +24,12 @@ class State(StrEnum):
     """Replayed and refused again: the newer record stands for it."""
 
 
-_STATES = {Result.PASSED: State.REPLAYED, Result.REFUSED: State.SUPERSEDED, Result.DISCARDED: State.DISCARDED}
+_STATES = {
+    Result.PASSED: State.REPLAYED,
+    Result.REPEATED: State.REPLAYED,
+    Result.REFUSED: State.SUPERSEDED,
+    Result.DISCARDED: State.DISCARDED,
+}
 
 
 @dataclass(frozen=True, slots=True)
