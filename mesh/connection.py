@@ -146,16 +146,18 @@ class Mesh:
         ordinal: int = 0,
         until_end: bool = False,
         finish: bool = False,
+        before: datetime | None = None,
         stopping: Callable[[], bool] = lambda: False,
         told: Told = lambda _: None,
     ) -> Tally:
         """Run a processor until ``stopping()``, as its product's domain unless a principal was given to ``connect``.
 
         Processes of one processor share the partitions; each has its own ``ordinal``. ``until_end`` stops when what the
-        inputs hold now is dealt with, ``finish`` also closes what is open then. ``told`` hears of every commit. Raises
-        NotFound, NotAuthorised, UsageError, ProcessingFailed, EncodingRefused, RecordsLost, Fenced, BrokerUnreachable.
+        inputs hold now is dealt with, or at the first record of ``before`` or later; ``finish`` also closes what is
+        open then. ``told`` hears of every commit. Raises NotFound, NotAuthorised, UsageError, ProcessingFailed,
+        EncodingRefused, RecordsLost, Fenced, BrokerUnreachable.
         """
-        return run(self._bound(processor), Running(runtime, ordinal, until_end, finish), stopping, told)
+        return run(self._bound(processor), Running(runtime, ordinal, until_end, finish, before), stopping, told)
 
     def _bound(self, processor: Processor) -> Binding:
         contract = self.contract(processor.product)

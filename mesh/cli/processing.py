@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,8 +59,9 @@ class Processor(Declared):
                     mesh,
                     runtime=options.runtime,
                     ordinal=options.ordinal,
-                    until_end=options.until_end or options.finish,
+                    until_end=options.until_end or options.finish or options.before is not None,
                     finish=options.finish,
+                    before=options.before,
                     stopping=lambda: bool(received),
                     told=progress.tell,
                 )
@@ -100,5 +102,14 @@ def _parsed(product: str, arguments: list[str] | None) -> Namespace:
     )
     parser.add_argument("--until-end", action="store_true", help="stop when what the inputs hold now is dealt with")
     parser.add_argument("--finish", action="store_true", help="and close what is open then: the inputs end there")
+    parser.add_argument(
+        "--before", type=_moment, metavar="TIME", help="stop at records of this time (ISO 8601) or later"
+    )
     parser.add_argument("--progress", choices=["json", "text"], default="text", help="how progress is told, on stderr")
     return parser.parse_args(arguments)
+
+
+def _moment(text: str) -> datetime:
+    """UTC where no zone is named; raises ValueError, which the parser tells."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -6,6 +6,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 from uuid import UUID
@@ -61,12 +62,14 @@ class Running:
 
     ``ordinal`` has one live owner and outlives it. ``until_end``: stop when what the inputs hold now is dealt with; the
     tables are then taken as complete as they are. ``finish``: the inputs end there for good, so close what is open.
+    ``before``: such a run ends at the first record of that event time or later, in each partition.
     """
 
     runtime: Runtime = "loop"
     ordinal: int = 0
     until_end: bool = False
     finish: bool = False
+    before: datetime | None = None
 
 
 @dataclass(slots=True)

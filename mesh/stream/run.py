@@ -14,6 +14,8 @@ def run(binding: Binding, running: Running, stopping: Callable[[], bool], told: 
     """Run until ``stopping()`` or the end; raises UsageError for a runtime there is none of."""
     if running.finish and not running.until_end:
         raise UsageError("finish closes what is open where the inputs end; it goes with until_end")
+    if running.before is not None and (running.finish or not running.until_end):
+        raise UsageError("before says where a run until the end stops; it goes with until_end, and not with finish")
     if running.runtime == "loop":
         return run_loop(binding, running, stopping, told)
     if running.runtime == "faust":

@@ -5,15 +5,34 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection
+from datetime import datetime
 
+from mesh.consumer.record import RecordReader
 from mesh.errors import RetriableError
-from mesh.kafka import Admin, LogReader
+from mesh.kafka import Admin, LogReader, Message
+from mesh.stream.binding import Binding
 from mesh.types import TopicPartition
 
 logger = logging.getLogger(__name__)
 
+TimeOf = Callable[[Message], datetime | None]
+"""The event time of a record of one input."""
+
 _ASK_SECONDS = 0.3
 _TAIL = 64
+
+
+def bound(horizon: Horizon, binding: Binding, driving: Collection[str], before: datetime | None) -> None:
+    """Set where a run until the end stops: where these inputs end now, or at their first record of a time or later."""
+    for product in driving:
+        places = binding.inputs[product].places()
+        horizon.extend(places)
+        if before is not None:
+            horizon.cut(places, before, _times(binding.reader(product)))
+
+
+def _times(reader: RecordReader) -> TimeOf:
+    return lambda message: reader.read(message).event_time
 
 
 class Horizon:
@@ -35,6 +54,23 @@ class Horizon:
         """These up to their present end."""
         ends = self._admin.ends(places, committed=True)
         self._targets |= {place: self._last(place, end) for place, end in ends.items()}
+
+    def cut(self, places: Collection[TopicPartition], before: datetime, time_of: TimeOf) -> None:
+        """These, which must be extended, up to their first record of that event time or later, where there is one.
+
+        What the group has committed is not looked at again; a record without an event time is never the first.
+        """
+        for place, at in self._admin.committed(self._group, places).items():
+            self._targets[place] = self._until(place, at or 0, before, time_of)
+
+    def _until(self, place: TopicPartition, start: int, before: datetime, time_of: TimeOf) -> int:
+        end = start
+        for message in self._reader.read(place, start, self._targets[place]):
+            time = time_of(message)
+            if time is not None and time >= before:
+                return end
+            end = message.offset() + 1
+        return self._targets[place]
 
     def _last(self, place: TopicPartition, end: int) -> int:
         low, _ = self._reader.bounds(place)

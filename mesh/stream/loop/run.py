@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from mesh.kafka import Admin, LogReader, LoopSettings, TransactionalLoop
 from mesh.stream.binding import Binding, Running, Tally, Told
-from mesh.stream.loop.horizon import Horizon
+from mesh.stream.loop.horizon import Horizon, bound
 from mesh.stream.loop.lookups import Lookups
 from mesh.stream.loop.restoring import Changelog
 from mesh.stream.loop.step import Parts, ProcessorStep
@@ -29,7 +29,7 @@ def run_loop(binding: Binding, running: Running, stopping: Callable[[], bool], t
         try:
             horizon = Horizon(admin, reader, binding.group)
             if running.until_end:
-                horizon.extend([place for each in engine.driving for place in binding.inputs[each].places()])
+                bound(horizon, binding, engine.driving, running.before)
             lookups.load(stopping, fixed=running.until_end)
             changelog = Changelog(admin, reader, binding.contract.topics.changelog, binding.contract.partitions)
             step = ProcessorStep(binding, Parts(engine, lookups, changelog, horizon, admin), running, told)
