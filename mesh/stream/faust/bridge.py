@@ -58,6 +58,8 @@ class Bridge:
         self.names, self._build = wiring.binding.names, wiring.binding.build
         self.tally = Tally()
         self.told: Told = lambda _: None
+        self.limit: Callable[[TopicPartition], int | None] = lambda _: None
+        """The first offset of a partition that a bounded run leaves alone."""
         self.turn: asyncio.Event | None = None
         """Set once everything sent before has been handed to the client: outputs leave in the order they were made."""
         self._read: tuple[Any, Record] | None = None

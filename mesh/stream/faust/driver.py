@@ -32,7 +32,8 @@ def run_faust(binding: Binding, running: Running, stopping: Callable[[], bool], 
     driver.app.bridge.told = told
     try:
         driver.lookups.load(stopping, fixed=running.until_end)
-        serve(driver.app, stopping, until_end=running.until_end, finish=driver.finish if running.finish else None)
+        finish = driver.finish if running.finish else None
+        serve(driver.app, stopping, until_end=running.until_end, before=running.before, finish=finish)
     finally:
         driver.lookups.close()
     return driver.app.bridge.tally
@@ -69,7 +70,10 @@ class Driver:
         return work
 
     async def _process(self, product: str, message: Any, record: Any) -> None:
-        """One record, again and again while it has to wait for a table."""
+        """One record, again and again while it has to wait for a table; none that the run does not come to."""
+        limit = self.app.bridge.limit(TopicPartition(message.topic, message.partition))
+        if limit is not None and message.offset >= limit:
+            return  # Not done, so nothing from here on is committed.
         while not await self._attempt(Place(product, message.partition), message, record):
             await asyncio.sleep(_POLL_SECONDS)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any, Final
 
 from mesh.errors import MeshError, ProcessorStopped, RecordsLost
 from mesh.kafka import Admin, LogReader
 from mesh.stream.faust.wiring import Wiring
-from mesh.stream.loop.horizon import Horizon
+from mesh.stream.loop.horizon import Horizon, bound
 
 Finish = Callable[[], Awaitable[None]]
 
@@ -18,8 +19,17 @@ _LOOK_SECONDS: Final = 0.05
 _STOP_SECONDS: Final = 30.0
 
 
-def serve(app: Any, stopping: Callable[[], bool], *, until_end: bool = False, finish: Finish | None = None) -> None:
+def serve(
+    app: Any,
+    stopping: Callable[[], bool],
+    *,
+    until_end: bool = False,
+    before: datetime | None = None,
+    finish: Finish | None = None,
+) -> None:
     """Process records until ``stopping()``, or with ``until_end`` what the inputs hold now, in the whole group.
+
+    With ``before`` that is what lies before the first record of that event time or later; see ``Bridge.limit``.
 
     Raises RecordsLost where retention took what the group had not read, ProcessorStopped for a program's own error, and
     whatever else leaves no way to go on; records that are not committed come again at the next start.
@@ -29,7 +39,10 @@ def serve(app: Any, stopping: Callable[[], bool], *, until_end: bool = False, fi
         _check_kept(wiring, admin)
         horizon = Horizon(admin, reader, wiring.group)
         if until_end:
-            horizon.extend(app.driving)
+            topics = {place.topic for place in app.driving}
+            driving = [name for name, each in wiring.binding.inputs.items() if each.topic in topics]
+            bound(horizon, wiring.binding, driving, before)
+            app.bridge.limit = horizon.limit
         asyncio.run(_serve(app, stopping, horizon if until_end else None, finish))
     error = app.bridge.fault or app.crash_reason
     if isinstance(error, MeshError):
