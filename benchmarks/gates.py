@@ -86,10 +86,11 @@ def main() -> None:
     parser.add_argument("--untied", action="store_true", help="at least once")
     parser.add_argument("--tell", type=Path, help="a file for lines about commits")
     options = parser.parse_args()
-    if options.tell is not None:
+    if options.untied:
+        vars(run)["TransactionalLoop"] = UntiedLoop
+    elif options.tell is not None:
         TellingLoop.told = options.tell
-    loop = UntiedLoop if options.untied else TellingLoop
-    vars(run)["TransactionalLoop"] = loop
+        vars(run)["TransactionalLoop"] = TellingLoop
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     settings = Settings.load(None)
