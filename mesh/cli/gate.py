@@ -20,6 +20,7 @@ from mesh.cli.standing import Breaches, as_json, show, watching
 from mesh.embedded.platform import answers_http
 from mesh.errors import MeshError
 from mesh.gate import GateIdentity, Limits, Look, run_gate
+from mesh.gate.asking import ASK_SECONDS
 from mesh.gate.health import GateHealth, serving_health
 from mesh.gate.rows import MOST
 from mesh.gate.run import WallClock
@@ -59,7 +60,7 @@ def run(
     settings = Settings.load(config)
     connection = Connection.of(settings, PRINCIPAL)
     identity = GateIdentity(pool, ordinal)
-    registry = RegistryClient(settings.home.registry)
+    registry = RegistryClient(settings.home.registry, deadline=ASK_SECONDS)
     if not json_logs():
         note(f"gate {identity.transactional_id} on {connection.bootstrap}")
     telemetry = telemetry_of(settings.telemetry, PRINCIPAL, serve=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mesh.gate.alerts import alert
+from mesh.gate.asking import PatientRegistry
 from mesh.gate.breaker import Stops
 from mesh.gate.commands import CommandFeed
 from mesh.gate.deposits import Deposits
@@ -73,8 +74,8 @@ def run_gate(
         descents = Descents(Inputs(contracts, admin), Deposits(admin, reader), Repetitions(reader))
         settler = Settler(feed, reader, Stops(alert, clock.now), holding, clock, descents)
         meter = GateMeter(telemetry, identity.group, clock) if telemetry.active else None
-        uptake = Uptake(Recovery(admin, reader), clock)
-        step = GateStep(identity.transactional_id, contracts, registry, uptake, settler, holding, clock, meter)
+        uptake, patient = Uptake(Recovery(admin, reader), clock), PatientRegistry(registry, clock)
+        step = GateStep(identity.transactional_id, contracts, patient, uptake, settler, holding, clock, meter)
         gauge = meter.observe(connection, step.positions) if meter is not None else None
         if health is not None:
             health.serving(step)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
+import signal
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -121,7 +123,10 @@ def test_a_product_applied_while_the_gate_is_away_is_served(mesh: RunningMesh, c
     assert check(mesh.admin, newer).read == 30
 
 
-def test_an_unknown_schema_waits_for_the_registry_and_known_ones_go_on(mesh: RunningMesh, contract: Contract) -> None:
+@pytest.mark.parametrize("stalled", [False, True], ids=["away", "stalled"])
+def test_an_unknown_schema_waits_for_the_registry_and_known_ones_go_on(
+    mesh: RunningMesh, contract: Contract, stalled: bool
+) -> None:
     framing = Framing(mesh, contract)
     fill(mesh, contract, 0, 30)
     mesh.await_gated(contract)
@@ -131,19 +136,32 @@ def test_an_unknown_schema_waits_for_the_registry_and_known_ones_go_on(mesh: Run
         subject = f"{contract.topics.ingress}-value"
         new_id = registry.register(subject, json.dumps(newer), product=str(contract.product))
     assert new_id != framing.value_id
-    mesh.registry_program.stop()
+    registry_process = mesh.registry_program.process
+    assert registry_process is not None
+    if stalled:
+        # Connections are taken, and nothing ever comes back on them.
+        registry_process.send_signal(signal.SIGSTOP)
+    else:
+        mesh.registry_program.stop()
     try:
         with Producer(mesh.connection(contract.product.domain)) as producer:
             value = framing.value("A", 1.0, SchemaId(new_id))
             producer.produce(contract.topics.ingress, key=framing.key("A"), value=value, partition=0)
-            producer.produce(contract.topics.ingress, key=framing.key("A"), value=framing.value("A", 2.0), partition=1)
-            producer.flush()
+            for number in range(3):
+                known = framing.value("A", float(number))
+                producer.produce(contract.topics.ingress, key=framing.key("A"), value=known, partition=1)
+                producer.flush()
+                # So that they are as many transactions, each beside the one that waits.
+                time.sleep(0.3)
         places = [TopicPartition(contract.topics.ingress, number) for number in range(3)]
         with Admin(mesh.admin) as admin:
-            eventually(lambda: admin.committed("_mesh.gate.default", places)[places[1]] == 11, 20)
+            eventually(lambda: admin.committed("_mesh.gate.default", places)[places[1]] == 13, 30)
             assert admin.committed("_mesh.gate.default", places)[places[0]] == 10
     finally:
-        mesh.registry_program.start()
+        if stalled:
+            registry_process.send_signal(signal.SIGCONT)
+        else:
+            mesh.registry_program.start()
     mesh.await_gated(contract, 60)
     tally = check(mesh.admin, contract)
-    assert (tally.read, tally.quarantined) == (32, 3)
+    assert (tally.read, tally.quarantined) == (34, 3)
