@@ -24,7 +24,7 @@ from mesh.gate.asking import ASK_SECONDS
 from mesh.gate.health import GateHealth, serving_health
 from mesh.gate.rows import MOST
 from mesh.gate.run import WallClock
-from mesh.kafka import Connection
+from mesh.kafka import Connection, GroupProtocol
 from mesh.registry import RegistryClient
 from mesh.settings import Settings
 from mesh.telemetry import telemetry_of
@@ -49,6 +49,9 @@ def run(
     config: Annotated[Path | None, typer.Option(help="mesh.yaml; else the usual places")] = None,
     pool: Annotated[str, typer.Option(help="Gates of one pool share the partitions.")] = "default",
     ordinal: Annotated[int, typer.Option(help="This gate's number in the pool; one live owner each.")] = 0,
+    group_protocol: Annotated[
+        GroupProtocol, typer.Option(help="How the pool shares partitions: its gates do it, or the broker (KIP-848).")
+    ] = "classic",
     health: Annotated[
         str | None, typer.Option(metavar="[HOST:]PORT", help="Answer /health and /ready there; on loopback alone.")
     ] = None,
@@ -59,7 +62,7 @@ def run(
         signal.signal(number, lambda *_: stop.set())
     settings = Settings.load(config)
     connection = Connection.of(settings, PRINCIPAL)
-    identity = GateIdentity(pool, ordinal)
+    identity = GateIdentity(pool, ordinal, group_protocol)
     registry = RegistryClient(settings.home.registry, deadline=ASK_SECONDS)
     if not json_logs():
         note(f"gate {identity.transactional_id} on {connection.bootstrap}")

@@ -23,7 +23,7 @@ from mesh.gate.repetition import Repetitions
 from mesh.gate.settling import Settler
 from mesh.gate.step import GateStep
 from mesh.gate.uptake import Uptake
-from mesh.kafka import Admin, Connection, LogReader, LoopSettings, SideInput, TransactionalLoop
+from mesh.kafka import Admin, Connection, GroupProtocol, LogReader, LoopSettings, SideInput, TransactionalLoop
 from mesh.telemetry import SILENT, Telemetry
 
 # No domain may use this prefix: a domain that could take a gate's transactional id would fence the gate.
@@ -36,6 +36,8 @@ class GateIdentity:
 
     pool: str = "default"
     ordinal: int = 0
+    protocol: GroupProtocol = "classic"
+    """How the pool shares partitions; see LoopSettings."""
 
     @property
     def group(self) -> str:
@@ -79,7 +81,7 @@ def run_gate(
         gauge = meter.observe(connection, step.positions) if meter is not None else None
         if health is not None:
             health.serving(step)
-        settings = LoopSettings(connection, identity.group, identity.transactional_id)
+        settings = LoopSettings(connection, identity.group, identity.transactional_id, protocol=identity.protocol)
         loop = TransactionalLoop(settings, step)
         # What start-up made stays; without this the collector walks it again and again while records pass.
         gc.collect()

@@ -3,6 +3,7 @@
 from mesh.kafka.admin import Admin, TopicState
 from mesh.kafka.connection import Connection
 from mesh.kafka.group import GroupConsumer, GroupOptions
+from mesh.kafka.intake import GroupProtocol
 from mesh.kafka.log import LogReader, LogTail, SideInput
 from mesh.kafka.loop import LoopSettings, TransactionalLoop
 from mesh.kafka.message import Message, Run
@@ -18,6 +19,7 @@ __all__ = [
     "Connection",
     "GroupConsumer",
     "GroupOptions",
+    "GroupProtocol",
     "LogReader",
     "LogTail",
     "LoopSettings",

@@ -55,6 +55,15 @@ class TopicState:
     config: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class GroupMember:
+    """A member of a consumer group: the id the broker gave it, the name it has itself (KIP-345) or none, its client."""
+
+    member_id: str
+    name: str
+    client_id: str
+
+
 class Admin(SecurityAdmin):
     """One administrative client. Every call blocks until the cluster has answered, for at most ``REQUEST_SECONDS``.
 
@@ -239,12 +248,12 @@ class Admin(SecurityAdmin):
         time.sleep(_RENEW_SECONDS)
         self.client.list_topics(timeout=REQUEST_SECONDS)
 
-    def static_members(self, group: str) -> dict[str, str]:
-        """The members of a group that have names of their own (KIP-345): the id the broker gave each, by that name."""
+    def members(self, group: str) -> list[GroupMember]:
+        """Who is in a group now, as far as its coordinator knows."""
         with self.diagnosis.translated(f"describe group {group}"):
             futures = self.client.describe_consumer_groups([group], request_timeout=REQUEST_SECONDS)
             members = self._result(futures[group]).members
-        return {each.group_instance_id: each.member_id for each in members if each.group_instance_id}
+        return [GroupMember(each.member_id, each.group_instance_id or "", each.client_id) for each in members]
 
     def committed(self, group: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int | None]:
         """The offsets a group has committed; None where it has none. Waits for open transactions to settle."""

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final, Literal
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as ClientTopicPartition
@@ -36,6 +36,21 @@ _FATAL = {
     "_AUTHENTICATION",
     "INCONSISTENT_GROUP_PROTOCOL",
 }
+
+GroupProtocol = Literal["classic", "consumer"]
+"""How a group shares partitions: by its members (classic), or by the broker (consumer, KIP-848)."""
+_PROTOCOLS: Final[Mapping[GroupProtocol, Mapping[str, object]]] = {
+    "classic": {
+        "group_protocol": "classic",
+        "partition_assignment_strategy": "cooperative-sticky",
+        "session_timeout_ms": SESSION_MS,
+        "heartbeat_interval_ms": SESSION_MS // 10,
+    },
+    # Session, heartbeat and strategy are the broker's; the client refuses to be told.
+    "consumer": {"group_protocol": "consumer"},
+}
+LONGEST_SESSION_SECONDS: Final = 45.0
+"""Kafka's own session of a member under the newer protocol; the classic one is ours and shorter."""
 
 Partitions = Collection[TopicPartition]
 
@@ -68,8 +83,16 @@ class Membership:
 class Intake:
     """A consumer that never commits, never resets an offset by itself and never reads what is not committed."""
 
-    def __init__(self, connection: Connection, group: str, member: str, membership: Membership) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        group: str,
+        member: str,
+        membership: Membership,
+        protocol: GroupProtocol = "classic",
+    ) -> None:
         self._diagnosis = Diagnosis(connection)
+        self._client_id, self._static = f"mesh-{member}", protocol == "classic"
         self._group, self._member, self._membership = group, member, membership
         self._began, self._name = time.monotonic(), ""
         self._client: Consumer | None = None
@@ -80,9 +103,6 @@ class Intake:
             enable_auto_offset_store=False,
             isolation_level="read_committed",
             auto_offset_reset="error",
-            partition_assignment_strategy="cooperative-sticky",
-            session_timeout_ms=SESSION_MS,
-            heartbeat_interval_ms=SESSION_MS // 10,
             fetch_wait_max_ms=50,
             fetch_max_bytes=_MOST_BYTES // 2,
             receive_message_max_bytes=_MOST_BYTES,
@@ -90,6 +110,8 @@ class Intake:
             queued_max_messages_kbytes=64 * 1024,
             check_crcs=True,
             topic_metadata_refresh_interval_ms=5_000,
+            client_id=self._client_id,
+            **_PROTOCOLS[protocol],
         )
 
     @property
@@ -103,7 +125,12 @@ class Intake:
 
         The coordinator gives a static member that returns its old assignment without a look at what it subscribes to
         now. So its name holds a digest of that: with other topics it comes as somebody else, and all is shared anew.
+
+        Under the newer protocol (KIP-848) a name is taken until the session of the one who had it is over, and the
+        client gives up for good when it comes too early: there it has none.
         """
+        if not self._static:
+            return Consumer(self._settings | self._diagnosis.config())
         digest = blake2b("\n".join(names).encode(), digest_size=4).hexdigest()
         self._name = f"{self._member}.{digest}"
         return Consumer(self._settings | {"group.instance.id": self._name} | self._diagnosis.config())
@@ -235,16 +262,17 @@ class Intake:
     def rivalled(self) -> bool:
         """Whether another process has joined the group under this member's name; raises what Kafka's answers mean.
 
-        A name that this member's predecessor may have left behind, with other topics, does not count at first.
+        What this member's predecessor may have left behind, with other topics or without a name, does not count at
+        first.
         """
         with Admin(self._diagnosis.connection) as admin:
-            members = admin.static_members(self._group)
+            members = admin.members(self._group)
         mine = self._client.memberid() if self._client is not None else ""
-        settled = time.monotonic() > self._began + SESSION_MS / 1000
+        settled = time.monotonic() > self._began + LONGEST_SESSION_SECONDS
         return any(
-            name.rpartition(".")[0] == self._member and (settled or name == self._name)
-            for name, member in members.items()
-            if member != mine
+            each.client_id == self._client_id and (settled or each.name == self._name != "")
+            for each in members
+            if each.member_id != mine
         )
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mesh.errors import Fenced, IndefiniteOutcome, MeshError, RetriableError
 from mesh.kafka.connection import Connection
-from mesh.kafka.intake import Intake, Membership, Taken
+from mesh.kafka.intake import GroupProtocol, Intake, Membership, Taken
 from mesh.kafka.isolation import Isolation
 from mesh.kafka.message import Message
 from mesh.kafka.pace import Pace
@@ -42,6 +42,9 @@ class LoopSettings:
     commit_records: int = 20_000
     commit_seconds: float = 0.25
     """Of a loop that is behind; see Pace for one that keeps up."""
+    protocol: GroupProtocol = "classic"
+    """The same for every member of a group. A killed member's successor takes up its partitions at once under the
+    classic one, and when the broker has missed it for a session under the other."""
 
 
 class TransactionalLoop:
@@ -68,7 +71,8 @@ class TransactionalLoop:
         # The take-over comes first: it aborts what a predecessor left open, else its offsets would never be stable.
         self._producer = self._take_over()
         membership = Membership(self._assigned, self._revoked, self._lost)
-        self._intake = Intake(settings.connection, settings.group, settings.transactional_id, membership)
+        group, member = settings.group, settings.transactional_id
+        self._intake = Intake(settings.connection, group, member, membership, settings.protocol)
         self._isolation = Isolation(self._intake, step.blocked, clock)
 
     @property

@@ -1,4 +1,4 @@
-"""R5: three gates come and go, in order and by kill, while records flow; the partitions wander and nothing is lost."""
+"""R5: three gates come and go, in order and by kill, under both group protocols, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -28,15 +28,17 @@ def contract(mesh: RunningMesh) -> Contract:
     return contract
 
 
-@pytest.fixture
-def pool(mesh: RunningMesh) -> Iterator[list[Program]]:
-    """The session's gate and two more; afterwards the session's gate runs alone again."""
-    others = [Program(mesh.folder, "gate", "run", "--ordinal", str(number)) for number in (1, 2)]
-    yield [mesh.gate, *others]
-    for program in others:
+@pytest.fixture(params=["classic", "consumer"])
+def pool(mesh: RunningMesh, request: pytest.FixtureRequest) -> Iterator[list[Program]]:
+    """Three gates in place of the session's, the first of them at work; afterwards that one runs alone again."""
+    mesh.gate.stop()
+    words = ("gate", "run", "--group-protocol", request.param, "--ordinal")
+    programs = [Program(mesh.folder, *words, str(number)) for number in range(3)]
+    programs[0].start()
+    yield programs
+    for program in programs:
         program.stop()
-    if not alive(mesh.gate):
-        mesh.gate.start()
+    mesh.gate.start()
 
 
 def alive(gate: Program) -> bool:
@@ -47,7 +49,7 @@ def alive(gate: Program) -> bool:
 @pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("rounds", [6, 60])
 def test_a_rebalance_storm_loses_nothing(
-    mesh: RunningMesh, contract: Contract, pool: list[Program], rounds: int, toll: Toll
+    mesh: RunningMesh, contract: Contract, pool: list[Program], rounds: int, toll: Toll, request: pytest.FixtureRequest
 ) -> None:
     chance, kills = random.Random(SEED), 0
     with Flow(mesh, [contract]) as flow:
@@ -70,5 +72,11 @@ def test_a_rebalance_storm_loses_nothing(
         await_progress(mesh, flow, 60)
     mesh.await_gated(contract, 90)
     tally = check(mesh.admin, contract)
-    toll.add("R5 rebalance storm", rounds=rounds, kills=kills, written=flow.sent, read=tally.read)
+    toll.add(
+        f"R5 rebalance storm, {request.node.callspec.params['pool']}",
+        rounds=rounds,
+        kills=kills,
+        written=flow.sent,
+        read=tally.read,
+    )
     assert (tally.read, tally.quarantined) == (flow.sent, flow.sent // 10)

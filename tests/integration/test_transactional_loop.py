@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from mesh.errors import IndefiniteOutcome
-from mesh.kafka import AbortRequired, Admin, LogReader, LoopSettings, Message, Producer, Transaction
+from mesh.kafka import AbortRequired, Admin, GroupProtocol, LogReader, LoopSettings, Message, Producer, Transaction
 from mesh.kafka.transaction import TransactionalProducer
 from mesh.types import TopicPartition
 from tests.support.broker import Broker, eventually
@@ -24,8 +24,8 @@ def name(kafka: Broker) -> str:
     return name
 
 
-def settings(kafka: Broker, name: str, ordinal: int = 0) -> LoopSettings:
-    return LoopSettings(kafka.admin, f"{name}.group", f"{name}.{ordinal}")
+def settings(kafka: Broker, name: str, ordinal: int = 0, protocol: GroupProtocol = "classic") -> LoopSettings:
+    return LoopSettings(kafka.admin, f"{name}.group", f"{name}.{ordinal}", protocol=protocol)
 
 
 def fill(kafka: Broker, topic: str, begin: int, end: int, partitions: int = 2) -> None:
@@ -60,12 +60,13 @@ def test_every_record_is_copied_once_and_a_restart_goes_on(kafka: Broker, name: 
         assert admin.committed(f"{name}.group", places) == dict.fromkeys(places, 2_000)
 
 
-def test_members_share_the_partitions_and_hand_them_over(kafka: Broker, name: str) -> None:
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_members_share_the_partitions_and_hand_them_over(kafka: Broker, name: str, protocol: GroupProtocol) -> None:
     first, second = CopyStep(kafka.admin, [name]), CopyStep(kafka.admin, [name])
-    with looping(settings(kafka, name, 0), first) as one:
+    with looping(settings(kafka, name, 0, protocol), first) as one:
         fill(kafka, name, 0, 2_000)
         eventually(lambda: len(one.positions) == 2)
-        with looping(settings(kafka, name, 1), second) as other:
+        with looping(settings(kafka, name, 1, protocol), second) as other:
             eventually(lambda: len(other.positions) == 1, 30)
             fill(kafka, name, 2_000, 4_000)
             eventually(has(kafka, name, 4_000), 20)
