@@ -136,6 +136,7 @@ class WindowTask(ABC):
             else:
                 self._time.restore(value)
         self._panes.restore(panes, self._setting.stored)
+        self._panes.expire(self._time.mark)
 
 
 class FixedTask(WindowTask):

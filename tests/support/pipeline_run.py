@@ -73,10 +73,12 @@ def tables_of(case: Case, product: str = RATES) -> Tables:
     return Tables([table])
 
 
-def engine_of(case: Case, processor: Processor | None = None, tables: Tables | None = None) -> Engine:
+def engine_of(
+    case: Case, processor: Processor | None = None, tables: Tables | None = None, *, repartition: bool = False
+) -> Engine:
     """The pipeline bound to its inputs."""
     inputs = [Input(each, f"{each}.v1", case.partitions, decode_of(each)) for each in (EVENTS, RATES)]
-    return Engine(processor or processor_of(case), NAMES, inputs, tables or tables_of(case))
+    return Engine(processor or processor_of(case), NAMES, inputs, tables or tables_of(case), repartition=repartition)
 
 
 @dataclass(slots=True)

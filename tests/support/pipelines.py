@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from hypothesis import strategies as st
 
@@ -89,9 +89,16 @@ def cases(draw: st.DrawFn, kinds: tuple[Kind, ...] = KINDS, longest: int = 30) -
     )
 
 
+Declared = TypeVar("Declared", bound=Processor)
+
+
 def processor_of(case: Case, product: str = "shop.totals", events: str = EVENTS, rates: str = RATES) -> Processor:
     """The pipeline as a user writes it."""
-    made = Processor(product)
+    return declare(Processor(product), case, events, rates)
+
+
+def declare(made: Declared, case: Case, events: str = EVENTS, rates: str = RATES) -> Declared:
+    """Give a processor the function of a pipeline."""
     shape: dict[str, Any] = {"lateness": _seconds(case.lateness), "retention": _seconds(case.retention)}
     if case.kind in ("tumbling", "hopping"):
         hop = {"hop": _seconds(case.hop)} if case.kind == "hopping" else {}
