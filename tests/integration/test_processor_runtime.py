@@ -1,0 +1,153 @@
+"""What a processor's program does on a real Kafka: partitions into one, waiting lookups, large sets, how it ends."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from mesh import Mesh, Processor
+from mesh.contract import Contract
+from mesh.errors import UsageError
+from mesh.stream import ProcessingFailed
+from tests.support.broker import eventually
+from tests.support.derived import Looker, derived, publish, source
+from tests.support.mesh import RunningMesh
+from tests.support.pipelines import EVENTS, RATES, Case, Event
+from tests.support.working import Job
+
+pytestmark = pytest.mark.broker
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """Sources and derived products of one domain."""
+
+    domain: str
+    events: Contract
+    rates: Contract
+    looker: Looker
+
+    def product(self, name: str) -> Contract:
+        """A derived product by its short name."""
+        contract: Contract = SHAPES[name](self.domain)
+        return contract
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The products of the sources."""
+        return str(self.events.product), str(self.rates.product)
+
+
+def _alone(name: str, **changes: Any) -> Any:
+    return lambda domain: derived(f"{domain}.{name}", [f"{domain}.events"], **changes)
+
+
+SHAPES = {name: _alone(name) for name in ("large", "failing", "stopped")} | {
+    "totals": _alone("totals", repartition=True),
+    "priced": lambda domain: derived(f"{domain}.priced", [f"{domain}.events", f"{domain}.rates"]),
+}
+EVENT_COUNT = 900
+
+
+@pytest.fixture(scope="module")
+def shop(mesh: RunningMesh) -> Shop:
+    domain = "p" + secrets.token_hex(4)
+    events, rates = source(f"{domain}.events"), source(f"{domain}.rates")
+    mesh.apply(events, rates, *(made(domain) for made in SHAPES.values()))
+    # The second partition is far behind the first: read one after the other, its records would all be late.
+    publish(mesh, events, [Event(each % 2, "abc"[each % 3], each // 2, each) for each in range(EVENT_COUNT)])
+    looker = Looker(mesh, {EVENTS: events, RATES: rates})
+    looker.learn()
+    return Shop(domain, events, rates, looker)
+
+
+@pytest.fixture
+def way_in(mesh: RunningMesh) -> Iterator[Mesh]:
+    with Mesh.connect(mesh.folder.config) as connected:
+        yield connected
+
+
+def test_workers_share_an_aggregate_across_partitions(shop: Shop, mesh: RunningMesh) -> None:
+    case = Case("tumbling", (), size=60, retention=0)
+    job = Job(mesh, case, f"{shop.domain}.totals", *shop.names)
+    workers = [job.start(ordinal, "--finish") for ordinal in range(2)]
+    for worker in workers:
+        worker.finish()
+    wanted: defaultdict[tuple[str, int], set[tuple[str, int, int]]] = defaultdict(set)
+    for each in range(EVENT_COUNT):
+        wanted["abc"[each % 3], each // 2 // 60].add((EVENTS, each % 2, each // 2))
+    written = shop.looker.written(shop.product("totals"))
+    assert sorted(sorted(made.parents) for made in written.outputs) == sorted(sorted(each) for each in wanted.values())
+    delivered = {(each.partition, at) for each in written.progress for at in each.delivered}
+    assert len(delivered) == EVENT_COUNT
+    assert not any(each.late for each in written.progress)
+
+
+def test_large_parent_sets_lie_beside_the_records_that_name_them(shop: Shop, way_in: Mesh) -> None:
+    made = Processor(f"{shop.domain}.large")
+
+    @made.window(shop.names[0], key=lambda record: bool(record.value["amount"] % 3), size=timedelta(days=1))  # type: ignore[index]
+    def total(key: bool, window: Any, records: list[Any]) -> dict[str, Any]:
+        return {"key": str(key), "total": 0, "count": len(records)}
+
+    tally = way_in.process(made, until_end=True, finish=True)
+    written = shop.looker.written(shop.product("large"))
+    assert (tally.outputs, written.deposits) == (4, 2)  # a third of the offsets still fits into a header, two do not
+    assert sorted(len(made.parents) for made in written.outputs) == [150, 150, 300, 300]
+
+
+def test_a_lookup_waits_for_its_table_and_the_processor_for_a_signal(shop: Shop, mesh: RunningMesh) -> None:
+    case = Case("asof", (), partitions=2)
+    job = Job(mesh, case, f"{shop.domain}.priced", *shop.names)
+    worker = job.start(0, "--progress", "json")
+    product = shop.product("priced")
+    publish(
+        mesh, shop.rates, [Event(number, key, time, 7) for number in (0, 1) for key, time in (("a", 0), ("a", 100))]
+    )
+    shop.looker.learn()
+    # Both partitions of the table have come to 100 s, so events before it are answered, and later ones wait.
+    wanted = sum(each for each in range(200) if each // 2 < 100)
+    eventually(lambda: len(shop.looker.written(product).outputs) >= wanted, 60, every=1.0)
+    assert worker.stop() == 0, worker.words()
+    written = shop.looker.written(product)
+    assert len(written.outputs) == wanted
+    priced = [made for made in written.outputs if dict(made.value)["key"] == "a"]
+    assert all(any(product == RATES for product, _, _ in made.parents) for made in priced)
+    assert f'"outputs": {wanted}' in worker.words()
+
+
+def test_a_function_that_fails_stops_before_its_record_and_goes_on_when_mended(shop: Shop, way_in: Mesh) -> None:
+    broken = Processor(f"{shop.domain}.failing")
+    broken.each(shop.names[0])(
+        lambda record, step: {"key": "x", "total": 1 // (100 - record.value["amount"]), "count": 1}
+    )
+    with pytest.raises(ProcessingFailed, match="ZeroDivisionError"):
+        way_in.process(broken, until_end=True)
+    mended = Processor(f"{shop.domain}.failing")
+    mended.each(shop.names[0])(lambda record, step: {"key": "x", "total": record.value["amount"], "count": 1})
+    way_in.process(mended, until_end=True)
+    assert len(shop.looker.written(shop.product("failing")).outputs) == EVENT_COUNT
+
+
+def test_a_program_ends_with_the_error_in_one_sentence(shop: Shop, mesh: RunningMesh) -> None:
+    job = Job(mesh, Case("tumbling", ()), f"{shop.domain}.events", *shop.names)
+    worker = job.start()
+    assert worker.process.wait(60) == UsageError.exit_code
+    assert (
+        worker.words().strip() == f"error: {shop.domain}.events is no derived product; its contract names no derivation"
+    )
+
+
+def test_ctrl_c_ends_a_program_after_its_commit(shop: Shop, mesh: RunningMesh) -> None:
+    job = Job(mesh, Case("tumbling", (), size=60), f"{shop.domain}.stopped", *shop.names)
+    worker = job.start()
+    eventually(lambda: shop.looker.written(shop.product("stopped")).outputs, 60, every=0.5)
+    worker.process.send_signal(signal.SIGINT)
+    assert worker.process.wait(60) == 130, worker.words()
