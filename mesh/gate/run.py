@@ -13,6 +13,7 @@ from mesh.gate.breaker import Stops
 from mesh.gate.commands import CommandFeed
 from mesh.gate.deposits import Deposits
 from mesh.gate.descents import Descents
+from mesh.gate.following import Following
 from mesh.gate.health import GateHealth
 from mesh.gate.holding import Holding
 from mesh.gate.inputs import Inputs
@@ -70,14 +71,14 @@ def run_gate(
     health: GateHealth | None = None,
 ) -> None:
     """Gate every applied product until ``stopping()``; see TransactionalLoop.run for what it raises."""
-    with Admin(connection) as admin, LogReader(connection) as reader:
+    with Admin(connection) as admin, LogReader(connection) as reader, Following(contracts) as followed:
         clock, feed = WallClock(), CommandFeed(lambda: SideInput(connection))
         holding = Holding(reader)
-        descents = Descents(Inputs(contracts, admin), Deposits(admin, reader), Repetitions(reader))
+        descents = Descents(Inputs(followed, admin), Deposits(admin, reader), Repetitions(reader))
         settler = Settler(feed, reader, Stops(alert, clock.now), holding, clock, descents)
         meter = GateMeter(telemetry, identity.group, clock) if telemetry.active else None
         uptake, patient = Uptake(Recovery(admin, reader), clock), PatientRegistry(registry, clock)
-        step = GateStep(identity.transactional_id, contracts, patient, uptake, settler, holding, clock, meter)
+        step = GateStep(identity.transactional_id, followed, patient, uptake, settler, holding, clock, meter)
         gauge = meter.observe(connection, step.positions) if meter is not None else None
         if health is not None:
             health.serving(step)
