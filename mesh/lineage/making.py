@@ -71,7 +71,7 @@ class Makers:
         self._add_parents(made, holding, descent)
         self._add_build(made, holding)
         if descent.previous is not None:
-            made.continues = self._before(holding, entry, offset, descent.previous)
+            made.continues = self._before(holding, entry, descent.previous)
         return made
 
     def _add_parents(self, made: Making, holding: Holding, descent: Descent) -> None:
@@ -97,25 +97,26 @@ class Makers:
                 self._logs[place] = None
         return self._logs[place]
 
-    def _before(self, holding: Holding, entry: Entry, offset: int, wanted: Identity) -> Reference | None:
+    def _before(self, holding: Holding, entry: Entry, wanted: Identity) -> Reference | None:
         """The nearest earlier output of the partition with this identity."""
         log = holding.log(entry[1].partition)
         found: Entry | None = entry
         for _ in range(_LOOK_BACK):
             if found is None:
                 return None
-            if (at := self._identified(holding, found[1], offset, wanted)) is not None:
+            if (at := self._identified(holding, found[1], wanted)) is not None:
                 return Reference(found[1].topics.public, found[1].partition, at)
             found = log.index.before(found[0])
         return None
 
-    def _identified(self, holding: Holding, manifest: Manifest, below: int, wanted: Identity) -> int | None:
+    def _identified(self, holding: Holding, manifest: Manifest, wanted: Identity) -> int | None:
         column = descents_of(manifest)
-        for row, descent in reversed(list(enumerate(column.descents if column is not None else ()))):
-            offset = manifest.public.base + row
-            if column is not None and offset < below and _is(descent, column.head.processor, holding, wanted):
-                return offset
-        return None
+        if column is None:
+            return None
+        rows = enumerate(column.descents)
+        found = (row for row, each in rows if _is(each, column.head.processor, holding, wanted))
+        row = next(found, None)
+        return manifest.public.base + row if row is not None else None
 
 
 def _is(descent: Descent, processor: str, holding: Holding, wanted: Identity) -> bool:

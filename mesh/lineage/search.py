@@ -128,12 +128,14 @@ class PartitionIndex:
     def _floor(self, place: Place, wanted: _Key, end: int) -> Entry | None:
         """The last manifest before lineage offset ``end`` whose (epoch, base) is not greater than ``wanted``."""
         low, high = self._begin, end
-        best = self.first()
-        if best is None or best[0] >= end or _key(best[1], place) > wanted:
-            return None
         ceiling = self.before(end)
         if ceiling is None or _key(ceiling[1], place) <= wanted:
             return ceiling
+        if (straight := self._straight(place, wanted, ceiling)) is not None:
+            return straight
+        best = self.first()
+        if best is None or best[0] >= end or _key(best[1], place) > wanted:
+            return None
         guesses = _GUESSES
         while low < high:
             at = _guess(place, wanted, best, ceiling) if guesses > 0 else (low + high) // 2
@@ -148,6 +150,19 @@ class PartitionIndex:
             if position < len(entries) or wanted[1] in best[1].span(place):
                 return best
         return best
+
+    def _straight(self, place: Place, wanted: _Key, ceiling: Entry) -> Entry | None:
+        """The floor, if it lies where it would in a log that grew evenly from nothing: mostly the only look needed."""
+        epoch, top = _key(ceiling[1], place)
+        if wanted[0] != epoch or top <= 0 or wanted[1] < 0:
+            return None
+        at = self._begin + (ceiling[0] - self._begin) * wanted[1] // top - CHUNK // 2
+        at = max(self._begin, at)
+        entries = self._chunk(at, min(at + CHUNK, ceiling[0] + 1))
+        position = _rank(entries, place, wanted)
+        hit = entries[position - 1] if position else None
+        sure = hit is not None and (position < len(entries) or wanted[1] in hit[1].span(place))
+        return hit if sure else None
 
     def _from(self, start: int, end: int) -> Sequence[Entry]:
         """The first chunk at or after ``start`` that holds anything."""

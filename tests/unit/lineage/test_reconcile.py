@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from mesh.lineage import Descent, OffsetSet, ParentSet, Progress, Reference
+from mesh.lineage import Descent, OffsetSet, ParentSet, Progress, Reference, decode_manifest, encode_manifest
 from mesh.lineage.atlas import Atlas, Holding
 from mesh.lineage.balance import Fault, GateBalance, HopBalance
 from mesh.lineage.hops import Account, accounts, outputs_mismatch, reconcile_hop
 from mesh.lineage.reconcile import Window, reconcile_partition
-from mesh.types import TopicPartition
+from mesh.types import SchemaId, TopicPartition
 from tests.support.ledgers import START, Ledger, Record
 
 T = "operations.flights.v1"
@@ -171,6 +171,16 @@ def test_manifests_that_changed_places_or_bytes_break_the_chain(ledger: Ledger) 
     assert {each.fault for each in reconciled(ledger).mismatches} >= {Fault.CHAIN}
     log[one] = replace(log[one], content=(None, b"\x00\x00\x00\x00\x07nonsense"))
     assert any(each.start == one and each.fault is Fault.CHAIN for each in reconciled(ledger).mismatches)
+
+
+def test_a_manifest_that_tells_another_story_is_found_by_the_next_ones_digest(ledger: Ledger) -> None:
+    log = ledger.logs.records[LINEAGE]
+    third, fourth = sorted(log)[3:5]
+    manifest = decode_manifest(log[third].value() or b"")
+    forged = replace(manifest, basis=replace(manifest.basis, contract_version="9.9.9"))
+    log[third] = replace(log[third], content=(None, encode_manifest(forged, SchemaId(7))))
+    (found,) = reconciled(ledger).mismatches
+    assert (found.fault, found.topic, found.start) == (Fault.CHAIN, LINEAGE.topic, fourth)
 
 
 def test_where_originals_expired_the_digest_names_the_range(ledger: Ledger) -> None:
