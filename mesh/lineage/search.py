@@ -20,8 +20,8 @@ _Key = tuple[int, int]
 CHUNK = 64
 """Lineage offsets per read: about what one fetch brings anyway."""
 
-# Guesses beat halving where records come evenly; after a few bad ones halving bounds the number of reads.
-_GUESSES = 3
+# Guesses beat halving where records come evenly; after a straight look and a few bad ones halving bounds the reads.
+_GUESSES = 2
 
 
 class PartitionIndex:

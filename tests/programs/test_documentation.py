@@ -36,6 +36,7 @@ WALKS = {
     "policy",
     "quarantine",
     "operations",
+    "lineage",
     "lineage-graph",
 }
 MAKEFILES = (ROOT / "Makefile", ROOT / "deploy" / "containers.mk")
