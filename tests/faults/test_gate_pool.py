@@ -39,11 +39,14 @@ def wide(mesh: RunningMesh) -> Contract:
 
 
 @pytest.fixture
-def second(mesh: RunningMesh) -> Iterator[Program]:
-    """Another gate of the session's pool."""
-    program = Program(mesh.folder, "gate", "run", "--ordinal", "1")
-    yield program
-    program.stop()
+def others(mesh: RunningMesh) -> Iterator[list[Program]]:
+    """Two more gates of the session's pool."""
+    programs = [Program(mesh.folder, "gate", "run", "--ordinal", str(number)) for number in (1, 2)]
+    yield programs
+    for program in programs:
+        program.stop()
+    if mesh.gate.process is None or mesh.gate.process.poll() is not None:
+        mesh.gate.start()
 
 
 def fill(mesh: RunningMesh, contract: Contract, begin: int, end: int) -> None:
@@ -52,6 +55,13 @@ def fill(mesh: RunningMesh, contract: Contract, begin: int, end: int) -> None:
         for key, value, number in framing.many(begin, end):
             producer.produce(contract.topics.ingress, key=key, value=value, partition=number % contract.partitions)
         producer.flush()
+
+
+def start(gate: Program) -> None:
+    """Start a gate and wait until it hears SIGTERM."""
+    before = gate.log.read_text(encoding="utf-8").count("gate _mesh")
+    gate.start()
+    gate.await_life(lambda: gate.log.read_text(encoding="utf-8").count("gate _mesh") > before)
 
 
 def gates_at_work(mesh: RunningMesh, contract: Contract) -> set[str]:
@@ -64,30 +74,36 @@ def gates_at_work(mesh: RunningMesh, contract: Contract) -> set[str]:
     return found
 
 
-def test_gates_join_and_leave_a_pool(mesh: RunningMesh, wide: Contract, second: Program) -> None:
-    contract = wide
-    fill(mesh, contract, 0, 3_000)
-    second.start()
-    sent = 3_000
+def test_one_gate_becomes_three_they_restart_in_turn_and_one_is_left(
+    mesh: RunningMesh, wide: Contract, others: list[Program]
+) -> None:
+    sent = 0
 
-    def both_work() -> bool:
+    def more(count: int) -> None:
         nonlocal sent
-        fill(mesh, contract, sent, sent + 300)
-        sent += 300
-        mesh.await_gated(contract)
-        return len(gates_at_work(mesh, contract)) == 2
+        fill(mesh, wide, sent, sent + count)
+        sent += count
 
-    eventually(both_work, 60, every=0.5)
-    fill(mesh, contract, sent, sent + 3_000)
-    assert mesh.gate.stop() == 0
-    fill(mesh, contract, sent + 3_000, sent + 6_000)
-    mesh.await_gated(contract, 60)
-    mesh.gate.start()
-    assert second.stop() == 0
-    fill(mesh, contract, sent + 6_000, sent + 6_600)
-    mesh.await_gated(contract, 60)
-    tally = check(mesh.admin, contract)
-    assert tally.read == sent + 6_600
+    def all_work() -> bool:
+        more(300)
+        mesh.await_gated(wide, 60)
+        return len(gates_at_work(mesh, wide)) == 3
+
+    more(3_000)
+    for other in others:
+        other.start()
+    eventually(all_work, 90, every=0.5)
+    for gate in (mesh.gate, others[0]):
+        more(1_500)
+        assert gate.stop() == 0
+        start(gate)
+    for other in others:
+        more(1_500)
+        assert other.stop() == 0
+    more(600)
+    mesh.await_gated(wide, 90)
+    tally = check(mesh.admin, wide)
+    assert (tally.read, tally.quarantined) == (sent, sent // 10)
     assert set(tally.clauses) == {"speed-possible"}
 
 
