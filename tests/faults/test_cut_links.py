@@ -91,7 +91,7 @@ def test_a_commit_without_an_answer_replaces_the_producer(
     settled(mesh, contract, flow.sent, toll, "R3 commit without an answer", 1)
 
 
-BACKLOG = 600_000
+BACKLOG = 300_000
 SLOW_SECONDS = 40.0
 
 
