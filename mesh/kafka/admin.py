@@ -109,6 +109,15 @@ class Admin(SecurityAdmin):
         with self.diagnosis.translated("look up topic ids"):
             return self._renewing(_DEPARTED, lambda: self._ids(wanted))
 
+    def partition_counts(self, names: Iterable[str]) -> dict[str, int]:
+        """How many partitions the named topics have, as far as they exist and this principal may describe them."""
+        wanted = list(dict.fromkeys(names))
+        if not wanted:
+            return {}
+        with self.diagnosis.translated("count partitions"):
+            described = self._renewing(_DEPARTED, lambda: self._described(wanted))
+        return {name: len(each.partitions) for name, each in described.items()}
+
     def _ids(self, names: list[str]) -> dict[str, UUID]:
         futures = self.client.describe_topics(TopicCollection(names), request_timeout=_TRY_SECONDS)
         found = {name: self._permitted(name, future) for name, future in futures.items()}

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from mesh.contract import Contract
 from mesh.lineage.descent import Descent
-from mesh.lineage.descents_column import decode_descents
+from mesh.lineage.descents_column import DescentsColumn
 from mesh.lineage.manifest import Manifest
 from mesh.lineage.progress import Progress
 from mesh.types import ProductName, ProductTopics, Topic
@@ -71,9 +71,8 @@ class Consumption:
     outputs: int = 0
 
 
-def activity_of(lineage: str, manifest: Manifest) -> Activity:
-    """What one manifest of the topic ``lineage`` tells; raises LineageBroken for a damaged column of parents."""
-    column = decode_descents(manifest.parents) if manifest.parents else None
+def activity_of(lineage: str, manifest: Manifest, column: DescentsColumn | None = None) -> Activity:
+    """What one manifest of the topic ``lineage`` tells; ``column`` is its column of parents, decoded."""
     return Activity(
         topic=ProductTopics.of_any(lineage).public,
         version=manifest.basis.contract_version,

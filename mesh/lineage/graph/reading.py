@@ -8,6 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from mesh.kafka.message import Message
+from mesh.lineage.descents_column import decode_descents
 from mesh.lineage.encoding import decode_manifest
 from mesh.lineage.graph.facts import Activity, Consumption, activity_of, consumption_of
 from mesh.lineage.graph.topology import SPAN_MS
@@ -70,7 +71,8 @@ def _window(reader: TimedReader, partition: TopicPartition, at: int) -> Iterator
 def _manifest(found: Recent, name: Topic, payload: bytes) -> None:
     manifest = decode_manifest(payload)
     found.topics.setdefault(manifest.topics.public, ProductTopics.of_any(name).public)
-    found.activities.append(activity_of(name, manifest))
+    column = decode_descents(manifest.parents) if manifest.parents else None
+    found.activities.append(activity_of(name, manifest, column))
 
 
 def _commit(found: Recent, name: Topic, payload: bytes) -> None:
