@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -15,6 +16,7 @@ from mesh.consumer.record import Source
 from mesh.contract import Contract
 from mesh.errors import NotAuthorised, NotFound, UsageError
 from mesh.inquiry import Inquiry
+from mesh.inquiry.collecting import Collected, Collecting, collect
 from mesh.kafka import Admin, Connection
 from mesh.lineage import Graph, Reach, Trace
 from mesh.lineage.ancestry import SHOWN
@@ -209,6 +211,28 @@ class Mesh:
         """
         with Inquiry(self.settings, self.principal) as inquiry:
             return inquiry.reconcile(_named(product), Window.between(since, until))
+
+    def collect_lineage(
+        self, index: Path, *, until_end: bool = False, stopping: Callable[[], bool] = lambda: False
+    ) -> Collected:
+        """Fold the lineage of the first cluster into a file until ``stopping()``, and send OpenLineage events of it.
+
+        ``until_end`` stops when all that is there now is in the file. It goes on where the file stopped; a file that is
+        deleted is made again. Acts as ``_mesh.lineage`` where no principal is configured. Raises SettingsError,
+        NotAuthorised, LineageBroken.
+        """
+        return collect(self.settings, Collecting(index, stopping, until_end), sys.stdout, self.principal)
+
+    def serve_lineage(
+        self, index: Path, host: str = "127.0.0.1", port: int = 8082, ready: Callable[[str], None] = lambda _url: None
+    ) -> None:
+        """Answer the questions about lineage over HTTP until a signal, each as whoever asks it.
+
+        ``index`` is the collector's file, ``ready`` hears the URL. Raises SettingsError, PlatformFailure.
+        """
+        # The web server takes a third of a second to import, which other programs need not pay.
+        service = import_module("mesh.inquiry.service.server")
+        service.serve(self.settings, service.Serving(index, host, port), ready, self.principal)
 
     def _acting(self) -> str | None:
         configured = self.settings.principal

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mesh.errors import SettingsError
@@ -111,6 +111,7 @@ class Settings(BaseSettings):
     folder: Path = Path()
     """The folder of the configuration file."""
     config: Path | None = None
+    _given: Mapping[str, SecretStr] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(
@@ -159,6 +160,12 @@ class Settings(BaseSettings):
         kind, _, where = self.secret.partition(":")
         return self.folder / where.format(principal=principal) if kind == "file" else None
 
+    def acting_as(self, principal: str, secret: str) -> Settings:
+        """The same for somebody who has shown a secret: nobody else's can be found through these settings."""
+        acting = self.model_copy(update={"principal": principal})
+        acting._given = {principal: SecretStr(secret)}
+        return acting
+
     def token(self, reference: str) -> SecretStr:
         """The secret that ``env:NAME`` or ``file:path`` refers to; raises SettingsError when there is none."""
         kind, _, where = reference.partition(":")
@@ -170,6 +177,10 @@ class Settings(BaseSettings):
 
     def password(self, principal: str) -> SecretStr:
         """The secret of a principal, through the reference; raises SettingsError when there is none."""
+        if self._given:
+            if principal not in self._given:
+                raise SettingsError(f"no secret for {principal}: this is done as {self.principal} alone")
+            return self._given[principal]
         path = self.secret_path(principal)
         if path is not None:
             return _secret_in(path, principal)

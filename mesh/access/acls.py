@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from mesh.access.platform import AUDIT, EVERYBODY, GATE, GATE_PREFIX, catalog_topic, readers_topic
+from mesh.access.platform import AUDIT, EVERYBODY, GATE, GATE_PREFIX, LINEAGE, catalog_topic, readers_topic
 from mesh.contract import Contract
 from mesh.kafka import Acl
 from mesh.kafka.security import Operation
@@ -16,7 +16,7 @@ from mesh.types import Principal, Reaction, Topic
 
 def desired_acls(contracts: Iterable[Contract]) -> frozenset[Acl]:
     """Everything the contracts and the platform need, and nothing more."""
-    found = set(gate_acls())
+    found = {*gate_acls(), *lineage_acls()}
     for contract in contracts:
         found |= domain_acls(contract.product.domain) | product_acls(contract)
         if contract.compatibility == "READERS":
@@ -34,6 +34,11 @@ def gate_acls() -> frozenset[Acl]:
             *_topic(GATE, AUDIT, *_WRITES),
         }
     )
+
+
+def lineage_acls() -> frozenset[Acl]:
+    """What lineage's services need whatever the contracts say: they tell who asked, and read what came into force."""
+    return frozenset(_topic(LINEAGE, AUDIT, *_BOTH))
 
 
 def domain_acls(domain: str) -> frozenset[Acl]:
@@ -56,7 +61,9 @@ def register_acls(domain: str) -> frozenset[Acl]:
 
 def product_acls(contract: Contract) -> frozenset[Acl]:
     """Who may do what on the topics of one product."""
-    return frozenset({*_gate(contract), *_owner(contract), *_readers(contract), *_operators(contract)})
+    return frozenset(
+        {*_gate(contract), *_owner(contract), *_readers(contract), *_operators(contract), *_lineage(contract)}
+    )
 
 
 def readers(contract: Contract) -> tuple[Principal, ...]:
@@ -97,6 +104,13 @@ def _gate(contract: Contract) -> Iterator[Acl]:
         yield from _topic(GATE, topic, *_BOTH)
     if contract.derivation is not None:
         yield from _topic(GATE, topics.parents, *_READS)
+
+
+def _lineage(contract: Contract) -> Iterator[Acl]:
+    """The collector reads manifests and parents; records it cannot read, so it cannot give them away."""
+    topics = contract.topics
+    for topic in (topics.lineage, topics.parents) if contract.derivation is not None else (topics.lineage,):
+        yield from _topic(LINEAGE, topic, *_READS)
 
 
 def _owner(contract: Contract) -> Iterator[Acl]:

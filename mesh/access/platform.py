@@ -9,6 +9,8 @@ from mesh.types import Principal, Topic
 ADMIN = Principal("_mesh.admin")
 GATE = Principal("_mesh.gate")
 REGISTRY = Principal("_mesh.registry")
+LINEAGE = Principal("_mesh.lineage")
+"""The collector and the API of lineage: reads manifests and parents, never records."""
 EVERYBODY = Principal("*")
 """What the broker calls every principal that has logged in."""
 

@@ -37,8 +37,9 @@ def serve(
 ) -> None:
     """Run the registry of the first configured cluster until SIGTERM or Ctrl-C."""
     # The web server takes a third of a second to import, which the other commands need not pay.
-    from mesh.registry.server import ServerOptions, is_loopback  # noqa: PLC0415
+    from mesh.registry.server import ServerOptions  # noqa: PLC0415
     from mesh.registry.server import serve as run  # noqa: PLC0415
+    from mesh.registry.serving import is_loopback  # noqa: PLC0415
 
     settings = Settings.load()
     reads = is_loopback(host) if open_reads is None else open_reads

@@ -12,7 +12,7 @@ from typing import Self
 
 import httpx
 
-from mesh.access import ADMIN, AUDIT, GATE, REGISTRY, gate_acls
+from mesh.access import ADMIN, AUDIT, GATE, LINEAGE, REGISTRY, gate_acls, lineage_acls
 from mesh.embedded.folder import DataFolder
 from mesh.embedded.kafka import EmbeddedKafka, KafkaOptions
 from mesh.embedded.ports import free_ports, require_free
@@ -175,11 +175,11 @@ def furnish(connection: Connection, folder: DataFolder) -> None:
     """Users, topics and rights of the platform itself; what is there already stays as it is."""
     with Admin(connection) as admin:
         known = admin.users()
-        for principal in (GATE, REGISTRY):
+        for principal in (GATE, REGISTRY, LINEAGE):
             if principal not in known or not folder.has_secret(principal):
                 admin.create_user(principal, folder.secret(principal))
         there = set(admin.topic_names())
         for name, config in _TOPICS.items():
             if name not in there:
                 admin.create_topic(name, 1, config)
-        admin.create_acls([*_REGISTRY_ACLS, *gate_acls()])
+        admin.create_acls([*_REGISTRY_ACLS, *gate_acls(), *lineage_acls()])

@@ -13,6 +13,7 @@ from mesh.access import (
     domain_acls,
     gate_acls,
     holds_keys,
+    lineage_acls,
     operators,
     product_acls,
     readers,
@@ -125,7 +126,7 @@ def family(topics: ProductTopics) -> tuple[Topic, ...]:
 
 def _platform() -> Scope:
     audit = {"cleanup.policy": "delete", "retention.ms": _FOR_EVER}
-    return Scope(PLATFORM, topics=(_single(AUDIT, audit),), acls=gate_acls())
+    return Scope(PLATFORM, topics=(_single(AUDIT, audit),), acls=gate_acls() | lineage_acls())
 
 
 def _domain(domain: str, *, register: bool) -> Scope:

@@ -96,6 +96,11 @@ class Credentials:
         return hashlib.blake2b(content, key=self._salt, digest_size=32).digest()
 
 
+def password_of(authorization: str) -> str:
+    """The password of a header that ``Credentials`` has let pass; raises Refusal for another one."""
+    return _basic(authorization)[1]
+
+
 def _basic(authorization: str) -> tuple[str, str]:
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":

@@ -4,76 +4,18 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from mesh.cli.lineage import app
-from mesh.contract import Contract
-from mesh.kafka import Admin, Producer
-from mesh.lineage import OffsetSet, Progress, encode_progress
-from tests.support.deriving import Derived
 from tests.support.mesh import RunningMesh
 from tests.support.openlineage import faults, graph
-from tests.support.writing import Framing
+from tests.support.pipeline import Pipeline
 
 pytestmark = pytest.mark.broker
-
-
-@dataclass
-class Pipeline:
-    """Two products of source, and one made from them by a processor that only tells what it read."""
-
-    mesh: RunningMesh
-    domain: str
-    instants: list[str]
-
-    def product(self, name: str, version: str = "1.0.0", *made_from: str, **more: Any) -> Contract:
-        """Apply a product of the domain."""
-        inputs = [f"{self.domain}.{each}" for each in made_from]
-        lineage = [{"from": f"{each}.speed", "subtype": "IDENTITY"} for each in inputs]
-        draft = Derived(f"{self.domain}.{name}", inputs, version, speed=lineage, readers=[self.domain], **more)
-        contract = draft.contract()
-        self.mesh.apply(contract)
-        return contract
-
-    def publish(self, contract: Contract, count: int) -> None:
-        framing = Framing(self.mesh, contract)
-        with Producer(self.mesh.admin) as producer:
-            for key, value, _ in framing.many(1, count + 1):
-                producer.produce(contract.topics.ingress, key=key, value=value, partition=0)
-            producer.flush()
-        self.mesh.await_gated(contract)
-
-    def read(self, contract: Contract, source: Contract, start: int, end: int) -> None:
-        """Tell of one commit, as a processor does."""
-        with Admin(self.mesh.admin) as admin:
-            topic_id = admin.topics([source.topics.public])[source.topics.public].topic_id
-        told = Progress(
-            processor=str(contract.product),
-            build="bare-1",
-            product=str(source.product),
-            topic_id=topic_id,
-            partition=0,
-            start=start,
-            end=end,
-            delivered=OffsetSet.between(start, end),
-            outputs=end - start,
-            created_at=int(time.time() * 1000),
-        )
-        with Producer(self.mesh.connection(self.domain)) as producer:
-            producer.write(contract.topics.parents, key=b"progress", value=encode_progress(told))
-
-    def mark(self) -> None:
-        """Remember this instant."""
-        time.sleep(0.01)
-        self.instants.append(datetime.now(UTC).isoformat(timespec="milliseconds"))
-        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")

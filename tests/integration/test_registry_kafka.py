@@ -24,7 +24,7 @@ from mesh.kafka.security import Operation
 from mesh.registry import RegistryClient
 from mesh.registry.log import IDENTITY, KafkaSchemaLog
 from mesh.registry.records import Mark, SchemaVersion
-from mesh.registry.server import listen, verifier
+from mesh.registry.serving import listen, verifier
 from mesh.types import TopicPartition
 from tests.support.broker import Broker, eventually
 from tests.support.mesh import RunningMesh

@@ -10,7 +10,8 @@ from mesh.registry.credentials import Credentials, Verify
 from mesh.registry.exchange import Service
 from mesh.registry.log import SchemaLog
 from mesh.registry.registry import Registry
-from mesh.registry.server import RegistryServer, listen
+from mesh.registry.server import RegistryServer
+from mesh.registry.serving import listen
 
 PLATFORM = ("_mesh.admin", "platform-secret")
 DOMAIN = ("weather", "weather-secret")

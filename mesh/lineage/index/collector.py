@@ -80,6 +80,8 @@ class Collector:
         self._reading = EdgeReader(store, sources.reader)
         self.edges = 0
         """Edges folded since the start."""
+        self.newest = 0
+        """When the newest record of the last batch was written, epoch milliseconds."""
 
     @property
     def missing(self) -> int:
@@ -102,6 +104,7 @@ class Collector:
         self.relist()
         messages = self._tail.poll(seconds) if self._tail is not None else []
         self.fold(messages)
+        self.newest = max((each.timestamp()[1] for each in messages), default=self.newest)
         return len(messages)
 
     def lag(self) -> int:

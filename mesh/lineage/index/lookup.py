@@ -12,6 +12,7 @@ from mesh.contract import Contract
 from mesh.errors import ContractInvalid, NotFound
 from mesh.lineage.graph import Activity, Consumption, Declaration, Graph, graph_at
 from mesh.lineage.graph.topology import SPAN_MS
+from mesh.lineage.parents import ParentSet
 from mesh.lineage.reference import Reference
 from mesh.types import ProductName, Topic
 
@@ -37,6 +38,20 @@ class Lookup:
                 (place, parent.offset, *beyond, most),
             ).fetchall()
         return [Reference(UUID(bytes=topic_id), partition, offset) for topic_id, partition, offset in rows]
+
+    def made_from(self, parents: ParentSet, topic_id: UUID) -> list[tuple[int, int]]:
+        """Partition and offset of the records of one topic that were made from any of these, ascending."""
+        query = (
+            "SELECT partition, child_offset FROM edges JOIN places ON places.id = child "
+            "WHERE parent = ? AND parent_offset >= ? AND parent_offset < ? AND topic_id = ?"
+        )
+        found: set[tuple[int, int]] = set()
+        with self._opened() as base:
+            for lot in parents.lots:
+                place = _place(base, Reference(lot.topic_id, lot.partition, 0))
+                for start, count in lot.offsets.runs if place is not None else ():
+                    found.update(base.execute(query, (place, start, start + count, topic_id.bytes)))
+        return sorted(found)
 
     def next_offset(self, topic: str, partition: int) -> int:
         """How far a partition was read."""

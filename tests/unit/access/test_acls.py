@@ -31,6 +31,11 @@ Allow _mesh.gate Read Topic _mesh.weather.catalog
 Allow _mesh.gate Read Group _mesh.gate.*
 Allow _mesh.gate Describe TransactionalId _mesh.gate.*
 Allow _mesh.gate Write TransactionalId _mesh.gate.*
+Allow _mesh.lineage Describe Topic _mesh.audit
+Allow _mesh.lineage Read Topic _mesh.audit
+Allow _mesh.lineage Write Topic _mesh.audit
+Allow _mesh.lineage Describe Topic weather.observations.v1.lineage
+Allow _mesh.lineage Read Topic weather.observations.v1.lineage
 Allow weather Describe Topic weather.observations.v1.ingress
 Allow weather Read Topic weather.observations.v1.ingress
 Allow weather Write Topic weather.observations.v1.ingress

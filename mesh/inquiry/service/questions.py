@@ -1,0 +1,191 @@
+"""Every question as a function from a request to JSON, asked as the caller: the broker decides what is seen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from mesh.errors import MeshError, NotAuthorised, NotFound, UsageError
+from mesh.inquiry.inquiry import Inquiry
+from mesh.lineage import Reach
+from mesh.lineage.graph import column_sources, column_uses
+from mesh.lineage.index import Lookup, StoredIndex
+from mesh.lineage.reconcile import Window
+from mesh.settings import Settings
+from mesh.types import Coordinate, ProductName, ProductTopics
+
+Json: TypeAlias = dict[str, Any]
+
+MOST: Final = 1000
+"""Entries of one page; more would only make one answer slower than several."""
+_PAGE: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request: who asks, the parts of the path, the parameters. ``settings`` act as the caller and nobody else."""
+
+    principal: str
+    platform: bool
+    settings: Settings
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    index: Path
+
+    @property
+    def coordinate(self) -> Coordinate:
+        """The record asked about."""
+        return Coordinate.parse("/".join(self.path[name] for name in ("topic", "partition", "offset")))
+
+    @property
+    def product(self) -> ProductName:
+        return ProductName.parse(self.path["product"])
+
+    def number(self, name: str, default: int, low: int, high: int) -> int:
+        """A parameter that is a whole number; raises UsageError outside the bounds."""
+        text = self.query.get(name, str(default))
+        if not text.isascii() or not text.isdigit() or not low <= int(text[:12]) <= high:
+            raise UsageError(f"{name} is {text[:40]!r}; write a whole number from {low} to {high}")
+        return int(text)
+
+    def moment(self, name: str) -> datetime | None:
+        """A parameter that is a time; without a zone it is UTC."""
+        text = self.query.get(name)
+        if text is None:
+            return None
+        try:
+            found = datetime.fromisoformat(text)
+        except ValueError:
+            raise UsageError(f"{name} is {text[:40]!r}; write a time such as 2026-03-01T12:00:00Z") from None
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+    def page(self, name: str, entries: Sequence[Any]) -> Json:
+        """The entries from ``offset`` on, at most ``limit``, and where the next page begins (null: nowhere)."""
+        offset, limit = self.number("offset", 0, 0, 1 << 40), self.number("limit", _PAGE, 1, MOST)
+        beyond = offset + limit < len(entries)
+        told = {name: list(entries[offset : offset + limit]), "total": len(entries)}
+        return told | {"next": offset + limit if beyond else None}
+
+    def inquiry(self) -> Inquiry:
+        return Inquiry(self.settings, self.principal, StoredIndex(self.index))
+
+
+Question: TypeAlias = Callable[[Asked], Json]
+
+
+def trace(asked: Asked) -> Json:
+    """One record, and what it was made from: ``depth`` hops, ``most`` parents of each partition."""
+    depth = asked.number("depth", 0, 0, 1000) or None
+    reach = Reach(depth, asked.number("most", 8, 1, MOST))
+    with asked.inquiry() as inquiry:
+        try:
+            found = inquiry.trace(asked.coordinate)
+        except NotAuthorised:
+            return {"stub": _stub(inquiry, asked.coordinate.topic, str(asked.coordinate), None)}
+        behind = inquiry.behind(found, reach)
+        told = behind.as_json() if behind is not None else None
+        if told is not None:
+            _fill_stubs(inquiry, told, None)
+        return {"record": found.as_json(), "behind": told}
+
+
+def why(asked: Asked) -> Json:
+    """Where one record ended, and what processors did with it."""
+    with asked.inquiry() as inquiry:
+        try:
+            return inquiry.why(asked.coordinate).as_json()
+        except NotAuthorised:
+            return {"stub": _stub(inquiry, asked.coordinate.topic, str(asked.coordinate), None)}
+
+
+def impact(asked: Asked) -> Json:
+    """What was made from one record, a page at a time, and whether more can follow (``horizon`` in seconds)."""
+    seconds = asked.number("horizon", 0, 0, 1 << 31)
+    with asked.inquiry() as inquiry:
+        try:
+            found = inquiry.impact(asked.coordinate, timedelta(seconds=seconds) if seconds else None)
+        except NotAuthorised:
+            return {"stub": _stub(inquiry, asked.coordinate.topic, str(asked.coordinate), None)}
+    told = found.as_json()
+    effects = told.pop("effects")
+    return told | asked.page("effects", effects if isinstance(effects, list) else [])
+
+
+def reconcile(asked: Asked) -> Json:
+    """Whether every partition of a product adds up; ``since`` and ``until`` choose transactions."""
+    with asked.inquiry() as inquiry:
+        window = Window.between(asked.moment("since"), asked.moment("until"))
+        return inquiry.reconcile(asked.product, window).as_json()
+
+
+def graph(asked: Asked) -> Json:
+    """The graph as it is, or ``as_of`` a time; what was observed of other domains' products is left out."""
+    at = asked.moment("as_of")
+    found = Lookup(asked.index).graph(int(at.timestamp() * 1000) if at else int(time.time() * 1000))
+    if "product" in asked.query:
+        found = found.around(ProductName.parse(asked.query["product"]))
+    told = found.as_json()
+    products = [_seen(asked, each, each["topic"], _OBSERVED_OF_PRODUCT) for each in told["products"]]
+    hops = [
+        _seen(asked, each, each["to"], _OBSERVED_OF_HOP)
+        for each in told["hops"]
+        if _own(asked, each["to"]) or each["known"] != "observed"
+    ]
+    return {"at": told["at"], "hops": hops} | asked.page("products", products)
+
+
+def columns(asked: Asked) -> Json:
+    """Which fields feed a field, or with ``forward=true`` what it feeds."""
+    at = asked.moment("as_of")
+    known = Lookup(asked.index).contracts(int(at.timestamp() * 1000) if at else None)
+    walk = column_uses if asked.query.get("forward", "").lower() == "true" else column_sources
+    return asked.page("columns", [each.as_json() for each in walk(known, asked.product, asked.path["field"])])
+
+
+_OBSERVED_OF_PRODUCT: Final = ("judged_by", "records_per_second", "refused_per_second", "last_active")
+_OBSERVED_OF_HOP: Final = ("build", "records_per_second")
+
+
+def _own(asked: Asked, topic: str) -> bool:
+    return asked.platform or ProductTopics.of_public(topic).product.domain == asked.principal
+
+
+def _seen(asked: Asked, told: Json, topic: str, observed: Sequence[str]) -> Json:
+    if _own(asked, topic):
+        return told
+    return {**told, **dict.fromkeys(observed), "known": "declared"}
+
+
+def _fill_stubs(inquiry: Inquiry, node: Any, digest: str | None) -> None:
+    """Say of every record that may not be looked into what everybody may know of it."""
+    if isinstance(node, list):
+        for each in node:
+            _fill_stubs(inquiry, each, digest)
+    elif isinstance(node, dict):
+        if node.get("standing") == "forbidden":
+            node["stub"] = _stub(inquiry, str(node["at"]).partition("/")[0], str(node["at"]), digest)
+        for each in node.values():
+            _fill_stubs(inquiry, each, str(node["sha256"]) if "sha256" in node else digest)
+
+
+def _stub(inquiry: Inquiry, topic: str, at: str, digest: str | None) -> Json:
+    """Coordinate, product, contract and owner, and the digest of the parent set that it is part of."""
+    told: Json = {"at": at, "product": None, "contract": None, "owner": None, "parents_sha256": digest}
+    try:
+        contract = inquiry.contract(ProductTopics.of_any(topic).product)
+    except (UsageError, NotFound):
+        return told
+    about = {"id": contract.id, "version": contract.version}
+    return told | {"product": str(contract.product), "contract": about, "owner": contract.owner or None}
+
+
+def status_of(error: MeshError) -> int:
+    """The HTTP status of an error."""
+    for kind, status in ((UsageError, 400), (NotAuthorised, 403), (NotFound, 404)):
+        if isinstance(error, kind):
+            return status
+    return 503 if error.retriable else 409
