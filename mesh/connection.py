@@ -218,8 +218,8 @@ class Mesh:
         """Fold the lineage of the first cluster into a file until ``stopping()``, and send OpenLineage events of it.
 
         ``until_end`` stops when all that is there now is in the file. It goes on where the file stopped; a file that is
-        deleted is made again. Acts as ``_mesh.lineage`` where no principal is configured. Raises SettingsError,
-        NotAuthorised, LineageBroken.
+        deleted is made again. Acts as ``_mesh.lineage`` where no principal is configured. Raises SettingsError and
+        NotAuthorised.
         """
         return collect(self.settings, Collecting(index, stopping, until_end), sys.stdout, self.principal)
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 from mesh.access import ADMIN
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.history import declarations, declared
 from mesh.contract import Contract
-from mesh.errors import NotAuthorised
+from mesh.errors import LineageBroken, NotAuthorised
 from mesh.kafka import Admin, Connection, LogReader
 from mesh.lineage.graph import Declaration, Graph, graph_at
 from mesh.lineage.graph.reading import Recent, recent
 from mesh.lineage.openlineage import Naming
 from mesh.settings import Settings
 from mesh.types import ProductName
+
+logger = logging.getLogger(__name__)
 
 
 def known_graph(settings: Settings, at: int | None = None, principal: str | None = None) -> Graph:
@@ -83,5 +85,9 @@ def _gather(connection: Connection, told: list[Declaration], at: int, found: Rec
     families = {each.topic: each.contract.topics for each in told}
     with Admin(connection) as admin, LogReader(connection) as reader:
         for family in families.values():
-            with suppress(NotAuthorised):
+            try:
                 recent([family], at, reader, admin, found)
+            except NotAuthorised:
+                continue
+            except LineageBroken as error:
+                logger.warning("what was recorded of %s is left out: %s", family.public, error)

@@ -31,11 +31,12 @@ _PAUSE_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What a collector did: records of Kafka read, edges indexed, parent sets that were gone, events handed on."""
+    """What a collector did: records of Kafka read, edges indexed, parent sets gone, records set aside, events sent."""
 
     records: int = 0
     edges: int = 0
     missing: int = 0
+    damaged: int = 0
     events: int = 0
 
 
@@ -52,7 +53,7 @@ def collect(settings: Settings, how: Collecting, console: TextIO, principal: str
     """Fold the lineage of the first cluster into a file and send events of it where the settings say.
 
     It goes on where the file stopped. A broker that is away is waited for, unless ``until_end``. Raises SettingsError,
-    NotAuthorised, and LineageBroken for what is no manifest.
+    NotAuthorised.
     """
     connection = Connection.of(settings, principal or settings.principal or LINEAGE)
     with ExitStack() as stack:
@@ -94,7 +95,8 @@ class _Work:
 
     @property
     def collected(self) -> Collected:
-        return Collected(self._records, self._collector.edges, self._collector.missing, self._events)
+        found = self._collector
+        return Collected(self._records, found.edges, found.missing, found.damaged, self._events)
 
     def turn(self, until_end: bool) -> bool:
         """Fold what has come, and send what is due; whether that is all, ``until_end``."""

@@ -126,7 +126,7 @@ def check_furniture(data: Path) -> None:
     """What the platform needs in Kafka, and nothing more for its principals."""
     settings = Settings.load(data / "mesh.yaml")
     with Admin(Connection.of(settings)) as admin:
-        assert {"_mesh.admin", "_mesh.gate", "_mesh.registry"} == admin.users()
+        assert {"_mesh.admin", "_mesh.gate", "_mesh.lineage", "_mesh.registry"} == admin.users()
         topics = admin.topics(["_schemas", "_mesh.audit"])
         assert topics["_schemas"].config["cleanup.policy"] == "compact"
         assert topics["_mesh.audit"].config == {"cleanup.policy": "delete", "retention.ms": "-1"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +31,7 @@ def collect(
     with stop.listening(), Mesh.connect(config, principal) as mesh:
         note(f"collecting into {index}")
         done = mesh.collect_lineage(index, until_end=until_end, stopping=stop.asked.is_set)
-    emit_json({"records": done.records, "edges": done.edges, "missing": done.missing, "events": done.events})
+    emit_json(asdict(done))
 
 
 @told

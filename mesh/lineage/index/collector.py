@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from mesh.lineage.log import Reader
 from mesh.lineage.manifest import Manifest
 from mesh.lineage.progress import Progress, decode_parents_record
 from mesh.types import ProductTopics, TopicPartition
+
+logger = logging.getLogger(__name__)
 
 AUDIT: Final = "_mesh.audit"
 _KINDS: Final = (".lineage", ".parents")
@@ -80,6 +83,9 @@ class Collector:
         self._reading = EdgeReader(store, sources.reader)
         self.edges = 0
         """Edges folded since the start."""
+        self.damaged = 0
+        """Records that could not be read."""
+        self._told_damaged: set[str] = set()
         self.newest = 0
         """When the newest record of the last batch was written, epoch milliseconds."""
 
@@ -131,7 +137,7 @@ class Collector:
         for message in messages:
             if message.offset() < self._positions.get(place, 0):
                 continue
-            edges.extend(self._told(place.topic, message))
+            edges.extend(self._told(place, message))
             self._positions[place] = message.offset() + 1
             if len(edges) >= _MOST_EDGES:
                 self._link(edges)
@@ -143,17 +149,25 @@ class Collector:
         self.edges += len(edges)
         edges.clear()
 
-    def _told(self, topic: str, message: Message) -> Iterable[Edge]:
-        payload = message.value()
+    def _told(self, place: TopicPartition, message: Message) -> Iterable[Edge]:
+        """What one record tells; one that cannot be read is set aside, since other products' lineage must go on."""
         try:
-            if topic == AUDIT:
-                self._declare(self._sources.declares(payload))
-            elif topic.endswith(".lineage"):
-                return self._manifest(topic, decode_manifest(payload or b""))
-            elif isinstance(record := decode_parents_record(payload or b""), Progress):
-                self._progress(topic, record)
-        except LineageBroken as error:
-            raise LineageBroken(f"{topic}/{message.partition()}/{message.offset()}", error.reason) from None
+            return self._read(place.topic, message.value())
+        except (LineageBroken, UsageError, OverflowError) as error:
+            self.damaged += 1
+            self._store.set_aside(place, message.offset(), str(error))
+            if place.topic not in self._told_damaged:
+                self._told_damaged.add(place.topic)
+                logger.warning("%s/%d cannot be read and is set aside: %s", place, message.offset(), error)
+            return ()
+
+    def _read(self, topic: str, payload: bytes | None) -> Iterable[Edge]:
+        if topic == AUDIT:
+            self._declare(self._sources.declares(payload))
+        elif topic.endswith(".lineage"):
+            return self._manifest(topic, decode_manifest(payload or b""))
+        elif isinstance(record := decode_parents_record(payload or b""), Progress):
+            self._progress(topic, record)
         return ()
 
     def _declare(self, declaration: Declaration | None) -> None:
@@ -172,11 +186,13 @@ class Collector:
     def _manifest(self, topic: str, manifest: Manifest) -> Iterable[Edge]:
         family = ProductTopics.of_any(topic)
         column = decode_descents(manifest.parents) if manifest.parents else None
+        # Read before anything of the manifest is counted: a damaged set must not leave half of it behind.
+        edges = list(self._reading.edges(family, manifest, column.descents)) if column is not None else []
         self._store.name(manifest.topics.public, family.public)
         self._store.act(manifest.created_at // _MINUTE_MS, activity_of(topic, manifest, column))
         if self._emission is not None:
             self._emission.manifest(topic, manifest)
-        return self._reading.edges(family, manifest, column.descents) if column is not None else ()
+        return edges
 
     def relist(self) -> None:
         """Look now and then for new topics, and for those that are gone or were made again."""

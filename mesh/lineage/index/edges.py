@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 from uuid import UUID
 
+from mesh.errors import LineageBroken
 from mesh.lineage.descent import Descent
 from mesh.lineage.index.store import Edge, Store
 from mesh.lineage.log import Reader
@@ -13,6 +15,10 @@ from mesh.lineage.manifest import Manifest
 from mesh.lineage.parents import ParentSet
 from mesh.lineage.progress import decode_parents_record
 from mesh.types import ProductTopics, TopicPartition
+
+MAX_PARENTS: Final = 1_000_000
+"""Of one record. A range costs its writer a few bytes and the index an edge for each offset, so it has to end."""
+_LARGEST: Final = (1 << 63) - 1
 
 
 class EdgeReader:
@@ -31,6 +37,8 @@ class EdgeReader:
         for row, descent in enumerate(descents):
             offset = manifest.public.base + row
             parents = descent.parents if descent.parents is not None else elsewhere[row]
+            if len(parents) > MAX_PARENTS or any(lot.offsets.end > _LARGEST for lot in parents.lots):
+                raise LineageBroken("a parent set", f"it names {len(parents):,} parents, or offsets that cannot be")
             for lot in parents.lots:
                 at = lot.topic_id, lot.partition
                 parent = known.get(at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
+from mesh.errors import LineageBroken
 from mesh.kafka.message import Message
 from mesh.lineage.encoding import decode_manifest
 from mesh.lineage.graph.facts import Declaration
@@ -82,7 +83,10 @@ class Emission:
         return self._told is None or moment // MINUTE_MS > self._told
 
     def _take(self, topic: str, payload: bytes) -> None:
-        if topic.endswith(".lineage"):
-            self.manifest(topic, decode_manifest(payload))
-        elif topic.endswith(".parents") and isinstance(record := decode_parents_record(payload), Progress):
-            self.progress(topic, record)
+        try:
+            if topic.endswith(".lineage"):
+                self.manifest(topic, decode_manifest(payload))
+            elif topic.endswith(".parents") and isinstance(record := decode_parents_record(payload), Progress):
+                self.progress(topic, record)
+        except LineageBroken:
+            return  # the fold has set it aside and told of it

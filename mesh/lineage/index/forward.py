@@ -19,8 +19,10 @@ class StoredIndex:
         self._lookup = Lookup(path)
 
     def children(self, consumer: Consumer, parents: ParentSet) -> Iterable[tuple[int, int]] | None:
-        """Partition and public offset of what was made from these; None where manifests are not in the file yet."""
+        """Partition and public offset of what was made from these; None where manifests are not in the file."""
         try:
+            if self._lookup.damaged(consumer.holding.family.lineage):
+                return None
             if not all(self._complete(consumer, number) for number in range(consumer.holding.inventory.partitions)):
                 return None
             return self._lookup.made_from(parents, consumer.holding.topic_id)

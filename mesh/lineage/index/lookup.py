@@ -60,6 +60,11 @@ class Lookup:
             found = base.execute(query, (topic, partition)).fetchone()
         return int(found[0]) if found else 0
 
+    def damaged(self, topic: str) -> bool:
+        """Whether a record of a topic could not be read, so that what is known of it may not be all."""
+        with self._opened() as base:
+            return base.execute("SELECT 1 FROM damaged WHERE topic = ? LIMIT 1", (topic,)).fetchone() is not None
+
     def topics(self) -> dict[UUID, Topic]:
         """The names of public topics by id, those of earlier incarnations too."""
         with self._opened() as base:

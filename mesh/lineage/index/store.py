@@ -47,6 +47,9 @@ CREATE TABLE IF NOT EXISTS consumption (
     delivered INTEGER, filtered INTEGER, late INTEGER, outputs INTEGER,
     PRIMARY KEY (topic, minute, processor, build, source, topic_id)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS damaged (
+    topic TEXT, partition INTEGER, at INTEGER, reason TEXT NOT NULL, PRIMARY KEY (topic, partition, at)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS declarations (
     at INTEGER, topic TEXT, digest TEXT, document TEXT NOT NULL, PRIMARY KEY (at, topic, digest)
 ) WITHOUT ROWID;
@@ -165,6 +168,11 @@ class Store:
         """Keep a contract that came into force."""
         self._base.execute("INSERT OR IGNORE INTO declarations VALUES (?, ?, ?, ?)", (at, topic, digest, document))
 
+    def set_aside(self, place: TopicPartition, at: int, reason: str) -> None:
+        """Keep that a record could not be read, so that nobody takes what is known of its topic for all there is."""
+        row = place.topic, place.partition, at, reason
+        self._base.execute("INSERT OR REPLACE INTO damaged VALUES (?, ?, ?, ?)", row)
+
     def state(self, name: str) -> Any:
         """What ``remember`` kept, or None."""
         found = self._base.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
@@ -183,7 +191,8 @@ class Store:
             self._base.execute(f"DELETE FROM {table} WHERE topic = ?", (topic,))  # noqa: S608 - names of our own
         inner = "SELECT id FROM places JOIN topics USING (topic_id) WHERE topic = ?"
         self._base.execute(f"DELETE FROM edges WHERE child IN ({inner})", (topic,))  # noqa: S608
-        self._base.executemany("DELETE FROM positions WHERE topic = ?", [(each,) for each in read])
+        for table in ("positions", "damaged"):
+            self._base.executemany(f"DELETE FROM {table} WHERE topic = ?", [(each,) for each in read])  # noqa: S608
         self._base.execute("DELETE FROM topics WHERE topic = ?", (topic,))
 
     def forget_declarations(self, audit: str) -> None:

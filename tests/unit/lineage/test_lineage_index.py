@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from mesh.errors import LineageBroken, NotFound, SettingsError
-from mesh.lineage import Descent, ParentSet, Reference
+from mesh.errors import NotFound, SettingsError
+from mesh.lineage import Descent, Lot, OffsetSet, ParentSet, Reference
 from mesh.lineage.graph import Declaration, graph_at
 from mesh.lineage.index import Collector, Lookup, Store
 from mesh.types import ProductName, TopicPartition
 from tests.support.deriving import Derived
-from tests.support.lined import Held, Lines, collected, drawn, told
+from tests.support.lined import Lines, collected, drawn, told
 from tests.support.transactions import commit, manifest, topic_id
 
 MINUTE = 60_000
@@ -80,17 +80,55 @@ def test_deleting_it_and_starting_again_gives_the_same_answers(tmp_path: Path) -
     assert '"declarations": ["(3' in before
 
 
-def test_a_batch_is_folded_whole_or_not_at_all(tmp_path: Path) -> None:
-    lines, _ = drawn(7)
-    place = TopicPartition("d.c.v1.lineage", 0)
-    damaged = Held(place, 2 * len(lines.records[place]), b"\0\0\0\0\tnonsense")
+def test_a_record_that_cannot_be_read_is_set_aside_and_the_others_go_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines, truth = drawn(7, 100)
+    lines.write("d.c.v1.lineage", b"nonsense")
+    lines.write("d.c.v1.lineage", b"more of it")
+    lines.write("d.d.v1.parents", b"nonsense")
+    lines.manifest("s.a.v1", manifest("s.a.v1", 0, 10, 1_000))
+    with Store(tmp_path / "index.db") as store:
+        collector = Collector(store, lines.sources())
+        collector.step(0)
+        assert collector.damaged == 3
+        assert store.count() == sum(map(len, inverse(truth).values()))
+    lookup = Lookup(tmp_path / "index.db")
+    assert [lookup.damaged(each) for each in ("d.c.v1.lineage", "s.a.v1.lineage")] == [True, False]
+    told_of = [each.getMessage() for each in caplog.records]
+    assert len(told_of) == 2, "once for each topic"
+    assert "the payload begins with byte 110" in told_of[0]
+
+
+@pytest.mark.parametrize("run", [(0, 1 << 50), ((1 << 63) - 2, 5), (0, 1 << 64)])
+def test_a_forged_set_neither_swells_nor_stops_the_collector(run: tuple[int, int], tmp_path: Path) -> None:
+    lines, place = Lines(), topic_id("s.a.v1")
+    forged = ParentSet((Lot(place, 0, OffsetSet((run,))),))
+    lines.derived("d.c.v1", [Descent(Reference(place, 0, 0), parents=forged)], 0, 1)
+    lines.derived("d.c.v1", [Descent.of_one(Reference(place, 0, 3))], 1, 2)
+    with Store(tmp_path / "index.db") as store:
+        collector = Collector(store, lines.sources())
+        collector.step(0)
+        assert (collector.damaged, store.count()) == (1, 1)
+
+
+class Full(Exception):
+    """The disk is full."""
+
+
+def test_a_batch_is_folded_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines, _ = drawn(7, 50)
     with Store(tmp_path / "index.db") as store:
         collector = Collector(store, lines.sources())
         collector.relist()
-        with pytest.raises(LineageBroken, match=r"d\.c\.v1\.lineage/0/"):
-            collector.fold([*lines.messages(), damaged])
-        assert store.count() == 0
-        assert store.positions() == {}
+
+        def fail(*_: object) -> None:
+            raise Full
+
+        with monkeypatch.context() as failing, pytest.raises(Full):
+            failing.setattr(store, "advance", fail)
+            collector.fold(lines.messages())
+        assert (store.count(), store.positions()) == (0, {})
         collector.fold(lines.messages())
         assert store.count() > 0
 
