@@ -21,6 +21,7 @@ from mesh.contract import Contract
 from mesh.embedded.platform import answers_http
 from mesh.embedded.ports import free_ports
 from mesh.kafka import LogReader
+from mesh.lineage import ParentSet
 from mesh.types import TopicPartition
 from tests.support.broker import eventually
 from tests.support.demo import ROOT
@@ -88,6 +89,8 @@ def served(mesh: RunningMesh, tmp_path_factory: pytest.TempPathFactory) -> Itera
     lineage = [{"from": f"{a.product}.speed", "subtype": "AGGREGATION"}]
     c = other.derived("c", [str(a.product)], speed=lineage)
     source.publish(a, 9)
+    records = source.public(a)
+    other.derive(c, [ParentSet.of(records[at : at + 2]) for at in range(4)])
     index = tmp_path_factory.mktemp("lineage") / "index.db"
     collect(mesh, index)
     with api(mesh, index) as url:
@@ -130,6 +133,26 @@ def test_a_foreign_record_is_a_stub(served: Served) -> None:
         "owner": "team a",
         "parents_sha256": None,
     }
+    told = served.answered(f"trace/{served.c.topics.public}/0/0", own)["behind"]
+    (branch,) = told["made"]["parents"]
+    (first, second) = branch["records"]
+    assert first["standing"] == "forbidden"
+    assert first["stub"]["owner"] == "team a"
+    assert first["stub"]["parents_sha256"] == told["made"]["sha256"]
+    assert second["stub"]["product"] == str(foreign.product)
+
+
+def test_impact_comes_in_pages_and_uses_the_index(served: Served) -> None:
+    records = served.pipeline.public(served.a)
+    path = f"impact/{served.a.topics.public}/0/{records[1].offset}"
+    seen = list[str]()
+    offset: int | None = 0
+    while offset is not None:
+        page = served.answered(path, "_mesh.admin", offset=offset, limit=1)
+        assert len(page["effects"]) == 1
+        seen += [each["at"] for each in page["effects"]]
+        offset = page["next"]
+    assert seen == [f"{served.c.topics.public}/0/{number}" for number in (0, 1)]
 
 
 def test_the_graph_and_columns_are_everybodys_and_rates_are_not(served: Served) -> None:
@@ -138,8 +161,10 @@ def test_the_graph_and_columns_are_everybodys_and_rates_are_not(served: Served) 
     products = {each["product"]: each for each in told["products"]}
     assert products[str(served.a.product)]["owner"] == "team a"
     assert products[str(served.a.product)]["records_per_second"] is None
+    assert products[str(served.c.product)]["judged_by"] == "1.0.0"
     (hop,) = told["hops"]
     assert (hop["from"], hop["to"]) == (served.a.topics.public, served.c.topics.public)
+    assert hop["known"] == "declared, observed"
     (column,) = served.answered(f"columns/{served.c.product}/speed", own)["columns"]
     assert (column["from"]["product"], column["subtype"]) == (str(served.a.product), "AGGREGATION")
     back = served.answered(f"columns/{served.a.product}/speed", own, forward="true", limit=1)
