@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -14,9 +14,9 @@ from mesh.errors import BrokerUnreachable, NotAuthorised, NotFound
 from mesh.inquiry.sites import ReachedSite
 from mesh.kafka import Connection
 from mesh.lineage import Atlas, Disposition, Graph, Place, Reach, Reference, Result, Site, Trace, ancestry
-from mesh.lineage.balance import Balance, GateBalance, HopBalance, Mismatch
+from mesh.lineage.balance import Balance, HopBalance
 from mesh.lineage.effect import Effect, Impact
-from mesh.lineage.hops import accounts, outputs_mismatch, reconcile_input
+from mesh.lineage.hops import Accounts, accounts, outputs_mismatch, reconcile_input
 from mesh.lineage.impact import Consumer, Forward, ForwardIndex
 from mesh.lineage.key_search import MOST, KeySearch, search_key
 from mesh.lineage.outlook import outlooks
@@ -99,24 +99,24 @@ class Inquiry:
         """
         window, contract, atlas = window or Window(), self.contract(product), self.atlas(product.domain)
         holding = atlas.holding(contract.topics)
+        # Commits before manifests: what a processor says meanwhile is about records that are there later.
+        said = accounts(holding, window) if contract.derivation is not None else {}
         gate = [reconcile_partition(holding, each, window, advance) for each in range(holding.inventory.partitions)]
-        return Balance(str(product), gate, *self._hops(atlas, contract, gate, window))
+        hops, closed = self._hops(atlas, contract, said, window)
+        odd = outputs_mismatch(holding, said.values(), gate) if window == Window() else None
+        return Balance(str(product), gate, hops, [odd] if odd is not None else [], closed)
 
     def _hops(
-        self, atlas: Atlas, contract: Contract, gate: Sequence[GateBalance], window: Window
-    ) -> tuple[list[HopBalance], list[Mismatch], dict[str, str]]:
-        if contract.derivation is None:
-            return [], [], {}
-        holding, hops, closed = atlas.holding(contract.topics), list[HopBalance](), dict[str, str]()
-        said = accounts(holding, window)
-        for each in contract.derivation.inputs:
+        self, atlas: Atlas, contract: Contract, said: Accounts, window: Window
+    ) -> tuple[list[HopBalance], dict[str, str]]:
+        hops, closed = list[HopBalance](), dict[str, str]()
+        for each in contract.derivation.inputs if contract.derivation is not None else ():
             try:
                 source = atlas.holding(self.contract(each).topics)
                 hops += reconcile_input(str(contract.product), source, said, window)
             except (NotAuthorised, NotFound, BrokerUnreachable) as error:
                 closed[str(each)] = str(error)
-        odd = outputs_mismatch(holding, said.values(), gate) if window == Window() else None
-        return hops, [odd] if odd is not None else [], closed
+        return hops, closed
 
     def size(self, product: ProductName) -> int:
         """How many records a reconciliation will about look at: for a progress bar."""
@@ -168,30 +168,27 @@ class Inquiry:
     def _consumers(self, atlas: Atlas, products: Sequence[str]) -> tuple[list[Consumer], dict[str, str]]:
         """Every product made from these, directly or not; and the clusters that could not be asked."""
         contracts, closed = self._contracts()
-        derived = {name: each for name, each in contracts.items() if each.derivation is not None}
-        reached, level = dict.fromkeys(products), list(products)
+        derived = [each for each in contracts if each.derivation is not None]
+        reached, level = set(products), set(products)
         while level:
-            level = [name for name, each in derived.items() if name not in reached and _inputs(each) & set(level)]
-            reached |= dict.fromkeys(level)
+            level = {str(each.product) for each in derived if _inputs(each) & level} - reached
+            reached |= level
         consumers: list[Consumer] = []
-        for name in reached:
+        for contract in derived:
             try:
-                if name in derived:
-                    consumers.append(self._consumer(atlas, contracts, derived[name]))
+                if str(contract.product) in reached:
+                    consumers.append(_consumer(atlas, contracts, contract))
             except (NotFound, BrokerUnreachable) as error:
-                closed[name] = str(error)
+                closed[str(contract.product)] = str(error)
         return consumers, closed
 
-    def _consumer(self, atlas: Atlas, contracts: Mapping[str, Contract], contract: Contract) -> Consumer:
-        known = (contracts[each] for each in sorted(_inputs(contract)) if each in contracts)
-        return Consumer(atlas.holding(contract.topics), [atlas.holding(each.topics) for each in known])
-
-    def _contracts(self) -> tuple[dict[str, Contract], dict[str, str]]:
-        found: dict[str, Contract] = {}
+    def _contracts(self) -> tuple[list[Contract], dict[str, str]]:
+        """Every contract in force, older majors too."""
+        found: list[Contract] = []
         closed: dict[str, str] = {}
         for name, cluster in self._settings.clusters.items():
             try:
-                found |= {str(each): its for each, its in self._site(cluster).catalog().contracts().items()}
+                found += self._site(cluster).catalog().live().values()
             except BrokerUnreachable as error:
                 closed[name] = str(error)
         return found, closed
@@ -223,6 +220,12 @@ def _public(answer: Answer) -> Effect | None:
 def _outputs(impact: Impact, consumer: Consumer) -> list[Effect]:
     product = str(consumer.holding.family.product)
     return [each for each in impact.effects if each.product == product]
+
+
+def _consumer(atlas: Atlas, contracts: Sequence[Contract], contract: Contract) -> Consumer:
+    inputs = _inputs(contract)
+    sources = [atlas.holding(each.topics) for each in contracts if str(each.product) in inputs]
+    return Consumer(atlas.holding(contract.topics), sources)
 
 
 def _inputs(contract: Contract) -> set[str]:

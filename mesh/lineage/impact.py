@@ -174,11 +174,13 @@ def _reads(consumer: Consumer, asked: Effect) -> bool:
 
 def _ordered(consumers: Sequence[Consumer]) -> list[Consumer]:
     """Each after what it is made from; raises LineageBroken where products are made from each other in a circle."""
-    by_name = {str(each.holding.family.product): each for each in consumers}
-    sorter = TopologicalSorter(
-        {name: {str(source.family.product) for source in each.sources} for name, each in by_name.items()}
-    )
+    made: dict[str, list[Consumer]] = {}
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for each in consumers:
+        name = str(each.holding.family.product)
+        made.setdefault(name, []).append(each)
+        sorter.add(name, *(str(source.family.product) for source in each.sources))
     try:
-        return [by_name[name] for name in sorter.static_order() if name in by_name]
+        return [each for name in sorter.static_order() for each in made.get(name, ())]
     except CycleError as error:
         raise LineageBroken(" -> ".join(error.args[1]), "these products are made from each other") from None

@@ -22,8 +22,8 @@ def outlooks(impact: Impact, consumers: Sequence[Consumer], horizon: int | None 
     """
     concerned = [impact.asked, *impact.effects]
     for consumer in consumers:
-        sources = {each.topic_id: each for each in consumer.sources}
-        mine = [effect for effect in concerned if effect.reference.topic_id in sources]
+        sources = {str(each.family.product) for each in consumer.sources}
+        mine = [effect for effect in concerned if effect.product in sources]
         if mine:
             yield from _Looking(consumer, horizon).at(mine)
 

@@ -71,14 +71,6 @@ class Walk:
             replaced=tuple(name for place, name in self._topics.names.items() if self._gone(place, manifest)),
         )
 
-    def released(self, ingress: Coordinate) -> tuple[Disposition, Coordinate | None] | None:
-        """Where a record went that was parked when it was read; None while it waits."""
-        for _, newer in self._log.settling():
-            if newer.topics.ingress == ingress.topic_id and ingress.offset in newer.released:
-                fate = self._fate(newer, ingress.offset, None)
-                return fate.disposition, fate.settled
-        return None
-
     def _waited(self, at: int, manifest: Manifest, ingress: int) -> Parking | None:
         """How the record waited for an earlier one of its key, if it did."""
         if ingress in manifest.parked:

@@ -121,10 +121,10 @@ def why(walk: Walk) -> Answer:
             raise gap.error()
         return Answer(walk.asked, _GAPS[gap.gap], gap.reason)
     found = walk.follow()
-    return Answer(walk.asked, *_ending(found, walk), found)
+    return Answer(walk.asked, *_ending(found), found)
 
 
-def _ending(found: Trace, walk: Walk) -> tuple[Ending, str]:
+def _ending(found: Trace) -> tuple[Ending, str]:
     disposition = found.fate.disposition
     if disposition is Disposition.NOT_DELIVERED:
         ending = _HOLES.get(found.record.presence, Ending.HOLE)
@@ -132,7 +132,7 @@ def _ending(found: Trace, walk: Walk) -> tuple[Ending, str]:
     if disposition is Disposition.QUARANTINED:
         return _refused(found)
     if disposition is Disposition.PARKED:
-        return _parked(found, walk)
+        return _parked(found)
     if disposition is Disposition.REPEATED:
         return Ending.REPEATED, "a record with the same identity had passed before it"
     gone = _GONE.get(found.record.presence) if found.asked == found.fate.settled else None
@@ -159,11 +159,11 @@ def _refused(found: Trace) -> tuple[Ending, str]:
 _RELEASED = {Disposition.PASSED: Ending.PASSED, Disposition.QUARANTINED: Ending.QUARANTINED}
 
 
-def _parked(found: Trace, walk: Walk) -> tuple[Ending, str]:
-    since = walk.released(found.fate.ingress)
-    if since is None or since[0] not in _RELEASED:
+def _parked(found: Trace) -> tuple[Ending, str]:
+    since = found.waited
+    if since is None or since.disposition not in _RELEASED:
         return Ending.PARKED, "an earlier record of its key is held; it waits until that one is settled"
-    return _RELEASED[since[0]], f"it was parked, and went to {since[1]} when the key was released"
+    return _RELEASED[since.disposition], f"it was parked, and went to {since.settled} when its key was released"
 
 
 def use_of(source: Reference, consumer: Consumer, outputs: Sequence[Effect]) -> Use:

@@ -73,6 +73,11 @@ class Record:
         return 2, self.when
 
 
+def nothing(_record: Record) -> bool:
+    """No record at all."""
+    return False
+
+
 @dataclass
 class Logs:
     """Partitions by topic, with what a cluster tells of them: a ``Reader`` and a ``Listing`` in one."""
@@ -154,6 +159,7 @@ class Made:
     partitions: int
     processor: str | None
     chains: dict[int, PartitionChain] = field(default_factory=dict)
+    parked: dict[int, list[Record]] = field(default_factory=dict)
     read: dict[int, int] = field(default_factory=dict)
 
 
@@ -217,12 +223,26 @@ class Ledger:
         self.publish(name, *values, partition=partition)
         return self.gate(name, partition)
 
-    def gate(self, name: str, partition: int = 0, refuse: Callable[[Record], bool] = odd) -> list[Reference]:
-        """One transaction over everything that waits; gives the public records it wrote."""
+    def gate(
+        self,
+        name: str,
+        partition: int = 0,
+        *,
+        park: Callable[[Record], bool] = nothing,
+        repeat: Callable[[Record], bool] = nothing,
+        release: bool = False,
+    ) -> list[Reference]:
+        """One transaction over everything that waits; gives the public records it wrote.
+
+        With ``release`` what was parked before goes first.
+        """
         made = self.products[name]
         waiting = self._waiting(made, partition)
-        refused = [record for record in waiting if refuse(record)]
-        passed = [record for record in waiting if record not in refused]
+        freed = made.parked.pop(partition, []) if release else []
+        parked, repeated = ([record for record in waiting if take(record)] for take in (park, repeat))
+        refused = [record for record in waiting if odd(record) and record not in (*parked, *repeated)]
+        passed = [*freed, *(record for record in waiting if record not in (*parked, *repeated, *refused))]
+        made.parked.setdefault(partition, []).extend(parked)
         spans = self._forward(made, partition, passed), self._quarantine(made, partition, refused)
         chain = made.chains.setdefault(
             partition, PartitionChain.start(name, self.logs.name, partition, made.ids, made.read.get(partition, 0))
@@ -233,6 +253,9 @@ class Ledger:
                 ingress_to=self.logs.ends.get(ingress, 0),
                 delivered=OffsetSet.of([record.offset() for record in waiting]),
                 refused=OffsetSet.of([record.offset() for record in refused]),
+                parked=OffsetSet.of([record.offset() for record in parked]),
+                repeated=OffsetSet.of([record.offset() for record in repeated]),
+                released=OffsetSet.of([record.offset() for record in freed]),
                 public=spans[0],
                 quarantine=spans[1],
                 schemas=(SCHEMA,),

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from mesh.errors import NotAuthorised, NotFound
+from mesh.errors import BrokerUnreachable, NotAuthorised, NotFound
 from mesh.lineage import (
     Atlas,
     Descent,
@@ -116,6 +116,24 @@ def test_depth_is_counted_in_hops(ledger: Ledger) -> None:
     flight = ledger.source("operations.flights", b"1")[0]
     hourly = ledger.one("punctuality.hourly", of=[ledger.one("punctuality.delays", of=[flight])])
     assert [len(walk(ledger, hourly, Reach(depth=depth)).stations) for depth in (0, 1, 2, None)] == [1, 2, 3, 3]
+
+
+class Silent(Logs):
+    """A cluster that does not answer."""
+
+    def topic_names(self) -> list[str]:
+        raise BrokerUnreachable("127.0.0.1:1")
+
+
+def test_a_cluster_that_does_not_answer_stops_only_what_may_lie_there(ledger: Ledger) -> None:
+    flight = ledger.source("operations.flights", b"1")[0]
+    elsewhere = Reference(UUID(int=777), 0, 3)
+    made = ledger.one("punctuality.delays", of=[flight, elsewhere])
+    far = Silent("far")
+    sites = OpenSite(far, far), OpenSite(ledger.logs, ledger.logs)
+    graph = ancestry(made, Atlas(sites, lambda _domain: sites[1]))
+    assert graph.stations[elsewhere].standing is Standing.UNREACHABLE
+    assert graph.stations[flight].origin == "operations.flights.csv#1"
 
 
 def test_where_lineage_may_not_be_read_the_walk_goes_on_elsewhere(ledger: Ledger) -> None:

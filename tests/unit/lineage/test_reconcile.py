@@ -54,6 +54,26 @@ def test_a_sound_lineage_adds_up(ledger: Ledger) -> None:
     assert (balance.start, balance.end, balance.expired) == (0, 98, 0)
 
 
+def test_parked_released_and_repeated_records_add_up(ledger: Ledger) -> None:
+    ledger.publish("operations.flights", *(b"%d" % n for n in range(10)))
+    ledger.gate(
+        "operations.flights",
+        park=lambda record: record.offset() % 5 == 0,
+        repeat=lambda record: record.offset() % 5 == 1,
+    )
+    before = reconciled(ledger)
+    assert before.adds_up, before.mismatches
+    assert (before.read, before.passed, before.parked, before.repeated) == (100, 87, 2, 2)
+    ledger.publish("operations.flights", b"after")
+    ledger.gate("operations.flights", release=True)
+    after = reconciled(ledger)
+    assert after.adds_up, after.mismatches
+    assert (after.read, after.released, after.passed, after.parked) == (101, 2, 90, 2)
+    alter(ledger.logs.records[PUBLIC], max(ledger.logs.records[PUBLIC]) - 2)
+    (found,) = reconciled(ledger).mismatches
+    assert found.fault is Fault.ALTERED
+
+
 def test_an_empty_partition_adds_up() -> None:
     ledger = Ledger()
     ledger.product("operations.flights")

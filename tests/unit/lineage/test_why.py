@@ -65,6 +65,22 @@ def test_a_record_that_passed_and_is_gone_says_why(ledger: Ledger) -> None:
     assert asked(ledger, PUBLIC, 1).ending is Ending.PASSED, "retention is no news"
 
 
+def test_a_parked_record_is_followed_to_where_it_went(ledger: Ledger) -> None:
+    ledger.gate("operations.flights", park=lambda record: record.value() == b"6")
+    assert asked(ledger, INGRESS, 6).ending is Ending.PARKED
+    (released,) = ledger.gate("operations.flights", release=True)
+    answer = asked(ledger, INGRESS, 6)
+    assert (answer.ending, answer.reason) == (
+        Ending.PASSED,
+        f"it was parked, and went to {T}/0/{released.offset} when its key was released",
+    )
+
+
+def test_a_repeated_record_is_told(ledger: Ledger) -> None:
+    ledger.gate("operations.flights", repeat=lambda record: record.value() == b"6")
+    assert asked(ledger, INGRESS, 6).ending is Ending.REPEATED
+
+
 def test_a_foreign_record_is_an_error(ledger: Ledger) -> None:
     at = ledger.logs.write(PUBLIC, b"k", b"past the gate")
     with pytest.raises(LineageBroken, match="no manifest accounts for"):
