@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from mesh.errors import UsageError
 from mesh.lineage import Descent
 from mesh.stream.arrival import Arrival, Changes, Fate, Outcome, Output, Punctuation, Value
-from mesh.stream.calling import calling
+from mesh.stream.calling import calling, failure
 from mesh.stream.declared import Each, KeyOf
 from mesh.stream.step import Step, as_values
 from mesh.stream.tables import Tables
@@ -88,6 +88,8 @@ class RouteTask(Stateless):
 
 def key_bytes(key: KeyOf, arrival: Arrival) -> bytes | None:
     """What a key function says of a record, as bytes; None leaves the record out."""
-    with calling(key, arrival.record.coordinate):
+    try:
         found = key(arrival.record)
+    except Exception as error:
+        raise failure(key, arrival.record.coordinate, error) from error
     return None if found is None else encode_value(found)

@@ -9,10 +9,10 @@ from typing import Any
 
 from mesh.lineage import Descent, Identity, ParentSet, output_slot
 from mesh.stream.arrival import Arrival, Changes, Fate, Outcome, Output, Punctuation
-from mesh.stream.calling import calling
+from mesh.stream.calling import calling, failure
 from mesh.stream.declared import Aggregated, Joined
 from mesh.stream.each import checked, driven, key_bytes
-from mesh.stream.parentage import parents_of
+from mesh.stream.parentage import single
 from mesh.stream.step import Step, as_values
 from mesh.stream.tables import Tables
 from mesh.stream.values import decode_value, encode_value
@@ -153,10 +153,13 @@ class AggregateTask(_FoldTask):
         fold = self._folds.changing(key, self._declared.start)
         if fold.applied >= arrival.offset:  # made again after a crash
             return Outcome(Fate.USED)
-        with calling(self._declared.function, arrival.record.coordinate):
-            fold.state, value = self._declared.function(fold.state, arrival.record)
+        function = self._declared.function
+        try:
+            fold.state, value = function(fold.state, arrival.record)
+        except Exception as error:
+            raise failure(function, arrival.record.coordinate, error) from error
         fold.applied = arrival.offset
-        fold.since = fold.since | parents_of([arrival.reference])
+        fold.since = fold.since | single(arrival.reference) if fold.since.lots else single(arrival.reference)
         if value is None:
             return Outcome(Fate.USED)
         descent = self._named(Descent(arrival.reference, 0, fold.since, None, None, fold.previous))

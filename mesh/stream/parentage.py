@@ -18,5 +18,10 @@ def parents_of(references: Iterable[Reference]) -> ParentSet:
     return ParentSet(tuple(lots))
 
 
+def single(reference: Reference) -> ParentSet:
+    """The set of one reference."""
+    return ParentSet((Lot(reference.topic_id, reference.partition, OffsetSet(((reference.offset, 1),))),))
+
+
 def _place(entry: tuple[tuple[UUID, int], list[int]]) -> tuple[UUID, int]:
     return entry[0]

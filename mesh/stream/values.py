@@ -7,6 +7,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,6 +16,9 @@ from mesh.types import Coordinate
 
 _MARK: Final = "$"
 _PLAIN: Final = (str, int, bool, type(None))
+# Made once: keys are encoded for every record, and json.dumps makes an encoder for every call.
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
+_TEXT: Final = encode_basestring
 
 
 def encode_value(value: Any) -> bytes:
@@ -23,9 +27,9 @@ def encode_value(value: Any) -> bytes:
     Takes what records are made of (numbers, text, bytes, decimals, UUIDs, dates and times, lists, tuples, mappings) and
     coordinates; raises UsageError for anything else, because state must come back as it was.
     """
-    if type(value) in _PLAIN:
-        return json.dumps(value, ensure_ascii=False).encode()
-    return json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+    if type(value) is str:
+        return _TEXT(value).encode()
+    return _JSON(value if type(value) in _PLAIN else _plain(value)).encode()
 
 
 def decode_value(content: bytes) -> Any:
