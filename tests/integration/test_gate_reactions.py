@@ -133,6 +133,13 @@ def resume(mesh: RunningMesh, contract: Contract, partition: int, monkeypatch: p
     return CliRunner().invoke(app, words)
 
 
+def status(mesh: RunningMesh, contract: Contract, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    monkeypatch.setenv("MESH_CONFIG", str(mesh.folder.config))
+    done = CliRunner().invoke(app, ["gate", "status", str(contract.product), "--json"])
+    partitions: list[dict[str, Any]] = json.loads(done.stdout)["partitions"]
+    return partitions
+
+
 def write(mesh: RunningMesh, contract: Contract, partition: int, values: Sequence[bytes]) -> None:
     key = Framing(mesh, contract).key("EWR")
     with Producer(mesh.connection(contract.product.domain)) as producer:
@@ -178,6 +185,15 @@ def test_a_halting_clause_stops_before_the_record_and_the_others_go_on(
     write(mesh, guarded, 0, [good])
     eventually(lambda: committed(mesh, guarded, 0) > 15, 20)
     assert committed(mesh, guarded, 1) == 1
+    # A gate that was killed knows it from the manifests, and so does everybody else.
+    heard = len(Channel.heard)
+    mesh.gate.kill()
+    mesh.gate.start()
+    write(mesh, guarded, 0, [good])
+    eventually(lambda: committed(mesh, guarded, 0) == 17, 40)
+    told = status(mesh, guarded, monkeypatch)[1]
+    assert (told["state"], "`height-halt`, which halts" in told["reason"]) == ("halted", True)
+    assert (committed(mesh, guarded, 1), len(Channel.heard)) == (1, heard)
     assert resume(mesh, guarded, 1, monkeypatch).exit_code == 0
     eventually(lambda: committed(mesh, guarded, 1) == 3, 20)
     tally = check(mesh.admin, guarded, [1])
