@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,6 +18,8 @@ from mesh.types import Coordinate, Headers
 # The client's default of 100,000 fills within a fifth of a second at full speed and then every call blocks.
 _QUEUE_RECORDS = 200_000
 _QUEUE_KBYTES = 128 * 1024
+# The partition that stands for "where the key leads".
+_ANY = -1
 
 
 class Producer:
@@ -29,7 +32,6 @@ class Producer:
         self._diagnosis = Diagnosis(connection)
         self._failures: list[tuple[str, KafkaError]] = []
         self._transactional = transactional_id is not None
-        self.delivered = 0
         settings = connection.config(
             enable_idempotence=True,
             linger_ms=linger_ms,
@@ -61,9 +63,7 @@ class Producer:
         self.close()
 
     def _reported(self, error: KafkaError | None, message: Any) -> None:
-        if error is None:
-            self.delivered += 1
-        else:
+        if error is not None:
             self._failures.append((message.topic(), error))
 
     @property
@@ -80,17 +80,18 @@ class Producer:
         headers: Headers = (),
         partition: int | None = None,
         timestamp: int | None = None,
+        report: Callable[[Any, Any], None] | None = None,
     ) -> None:
         """Hand one record over; waits while the queue is full.
 
-        Raises NotAuthorised, NotFound or DeliveryFailed when the client already knows that it cannot be written.
+        ``report`` hears of its delivery in place of this object, and has to say so when it ``failed``. Raises
+        NotAuthorised, NotFound or DeliveryFailed when the client already knows that it cannot be written.
         """
-        place: dict[str, Any] = {} if partition is None else {"partition": partition}
-        if timestamp is not None:
-            place["timestamp"] = timestamp
+        place, when, sent = _ANY if partition is None else partition, timestamp or 0, list(headers) or None
         while True:
             try:
-                self._client.produce(topic, value=value, key=key, headers=list(headers) or None, **place)
+                # By position, which is quicker: topic, value, key, partition, callback, its other name, time, headers.
+                self._client.produce(topic, value, key, place, report, None, when, sent)
             except BufferError:
                 self._client.poll(0.1)
             except KafkaException as caught:
@@ -98,9 +99,14 @@ class Producer:
             else:
                 return
 
-    def poll(self) -> None:
+    def failed(self, error: Any, message: Any) -> MeshError:
+        """Note that a record was not delivered, which ``flush`` raises; gives the error that says so."""
+        self._failures.append((message.topic(), error))
+        return self._problem(message.topic(), error, 1)
+
+    def poll(self, seconds: float = 0.0) -> None:
         """Let acknowledgements in; call now and then during a long run of ``produce``."""
-        self._client.poll(0)
+        self._client.poll(seconds)
 
     def check(self) -> None:
         """Let acknowledgements in and raise the first failure, as ``flush`` does, without waiting for the rest."""

@@ -16,6 +16,8 @@ from mesh.lineage import descent_in
 from mesh.lineage.trace import ORIGIN_HEADER
 from mesh.producer.encoding import RecordEncoder, SchemaIds
 from mesh.producer.models import as_plain
+from mesh.producer.outcomes import LineageOutcomes
+from mesh.producer.ticket import Office, Ticket
 from mesh.telemetry import (
     DESTINATION,
     OPERATION,
@@ -64,6 +66,8 @@ class Publisher:
         self._judge = _judge(contract, self._encoder) if check else None
         self._topic = contract.topics.ingress
         self._producer = Producer(connection)
+        self._outcomes = LineageOutcomes(connection, contract.topics)
+        self._office = Office(str(contract.product), self._producer, self._outcomes)
 
     @property
     def product(self) -> ProductName:
@@ -80,6 +84,7 @@ class Publisher:
             self.flush()
         self._count()
         self._producer.close()
+        self._outcomes.end()
 
     def publish(
         self,
@@ -88,12 +93,15 @@ class Publisher:
         key: object = None,
         origin: str | None = None,
         headers: Headers = (),
-    ) -> None:
+    ) -> Ticket:
         """Send a record by field names; ``datetime``, ``date``, ``time``, ``Decimal`` and ``UUID`` are taken.
 
         So is a pydantic model, such as those that ``mesh contract export pydantic`` writes. The key is made from the
         record's primary key unless it is given. ``origin`` says where in the source system the record came from, such
         as ``orders.csv#17``; traces show it. A record of None retracts ``key``.
+
+        Whoever wants to know what the gate made of the record asks the ticket: ``ticket.settle(timeout=5)``. It costs
+        nothing until then.
 
         Raises ContractViolation with every finding, before anything is sent. Failures of earlier records:
         NotAuthorised, DeliveryFailed, BrokerUnreachable.
@@ -101,26 +109,27 @@ class Publisher:
         Where a program traces, the record carries the trace context (W3C ``traceparent``), unless ``headers`` hold one.
         """
         if not self._telemetry.active or any(name == TRACEPARENT for name, _ in headers):
-            self._publish(record, key, origin, headers)
-            return
+            return self._publish(record, key, origin, headers)
         with self._telemetry.span(SpanStart(SpanName.SEND, self._topic, self._attributes)) as span:
-            self._publish(record, key, origin, [*headers, *span.headers])
+            return self._publish(record, key, origin, [*headers, *span.headers])
 
     def _publish(
         self, record: Mapping[str, Any] | BaseModel | None, key: object, origin: str | None, headers: Headers
-    ) -> None:
+    ) -> Ticket:
         value, key_bytes = self._encoded(as_plain(record), key)
         sent = headers if origin is None else [*headers, (ORIGIN_HEADER, origin.encode())]
         if self._judge is not None:
             self._judged(key_bytes, value, sent)
-        self._producer.produce(self._topic, key=key_bytes, value=value, headers=sent)
+        ticket = Ticket(self._office)
+        self._producer.produce(self._topic, key=key_bytes, value=value, headers=sent, report=ticket.report)
         self.published += 1
         if self.published % _CHECK_EVERY == 0:
             self._producer.check()
+        return ticket
 
-    def retract(self, key: object, *, origin: str | None = None) -> None:
+    def retract(self, key: object, *, origin: str | None = None) -> Ticket:
         """Say that a key is no more, on a compacted product; raises UsageError on others, ContractViolation."""
-        self.publish(None, key=key, origin=origin)
+        return self.publish(None, key=key, origin=origin)
 
     def flush(self, seconds: float = 60.0) -> None:
         """Wait until the broker has every record.
