@@ -25,6 +25,7 @@ _VERSION: Final = 1
 _HELD, _PARKED = b"h", b"p"
 _HEAD: Final = struct.Struct(">1s16s")
 _OFFSET: Final = struct.Struct(">q")
+_LEAST: Final = {_HELD: _HEAD.size, _PARKED: _HEAD.size + _OFFSET.size}
 _NULL, _PRESENT = b"\x00", b"\x01"
 _WHAT: Final = "an entry of the topic of state"
 
@@ -65,10 +66,15 @@ class ParkedRecord:
 
     @classmethod
     def of(cls, message: Message) -> Self | None:
-        """The record of an entry; None for an entry about a held key, and for one that is done with."""
+        """The record of an entry; None for an entry about a held key, and for one that is done with.
+
+        Raises LineageBroken for a value that no gate wrote.
+        """
         key, value = message.key() or b"", message.value()
         if key[:1] != _PARKED or value is None:
             return None
+        if value[:1] not in (_NULL, _PRESENT):
+            raise LineageBroken(_WHAT, "it does not hold a record; update the mesh")
         start = _HEAD.size + _OFFSET.size
         (offset,) = _OFFSET.unpack(key[_HEAD.size : start])
         content = None if value[:1] == _NULL else value[1:]
@@ -95,7 +101,7 @@ def kept(entries: Iterable[Message], ingress: UUID, ingress_next: int) -> Kept:
     foreign: set[bytes] = set()
     for message in entries:
         key = message.key() or b""
-        if key[:1] not in (_HELD, _PARKED) or len(key) < _HEAD.size:
+        if len(key) < _LEAST.get(key[:1], len(key) + 1):
             raise LineageBroken(_WHAT, f"its key is none of the gate's: {key[:40].hex()}")
         if UUID(bytes=key[1 : _HEAD.size]) != ingress:
             (foreign.discard if message.value() is None else foreign.add)(key)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from mesh.errors import DeadlineExceeded, LineageBroken, NotFound, PermanentError
+from mesh.gate.parking import kept
 from mesh.gate.product import GatedProduct
 from mesh.kafka import Admin, LogReader, RestoreRequired
 from mesh.lineage import Manifest, PartitionChain, TopicIds, decode_manifest
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 _SETTLE_SECONDS = 25.0
 _POLL_SECONDS = 0.05
 _TAIL = 16
+_ALL = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,14 @@ class Recovery:
         return replace(chain, topics=replace(chain.topics, state=state.topic_id))
 
     def obstacle(self, product: GatedProduct) -> str | None:
-        """Why a product cannot be taken up, if so: a topic is not there or denied, or a manifest cannot be read."""
+        """Why a product cannot be taken up, if so: a topic is not there or denied, or what is on it cannot be read."""
         try:
-            self._states([product])
-            ingress = product.topics.ingress
+            states = self._states([product])
+            ingress, state = product.topics.ingress, product.topics.state
             for number in range(self._admin.topics([ingress])[ingress].partitions):
                 self._last_manifest(TopicPartition(product.topics.lineage, number))
+                if state in states:
+                    kept(self._reader.read(TopicPartition(state, number), 0, _ALL), states[ingress], _ALL)
         except PermanentError as error:
             return str(error)
         return None

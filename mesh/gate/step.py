@@ -103,9 +103,11 @@ class GateStep:
             starts[partition] = recovered.chain.ingress_next
         self._settler.descents.forget(offsets)
         taken = {partition: self._chains[partition] for partition in starts}
-        self._holding.follow(taken, self._products)
+        taken = dict(self._uptake.hold(self._holding, taken, self._products))
+        for partition in starts.keys() - taken.keys():
+            self._chains.pop(partition)
         self._settler.follow(taken, self._products)
-        return starts
+        return {partition: start for partition, start in starts.items() if partition in taken}
 
     def release(self, partitions: Collection[TopicPartition]) -> None:
         """Forget the chains: their next owner reads them from the lineage topic."""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from mesh.errors import MeshError, PermanentError
+from mesh.gate.holding import Holding
 from mesh.gate.product import GatedProduct
 from mesh.gate.recovery import Recovered, Recovery, outputs_of
 from mesh.lineage import PartitionChain
@@ -60,6 +61,19 @@ class Uptake:
                 except PermanentError as error:
                     self._set_aside(topic, str(error), _FIRST_LOOK_SECONDS)
         return recovered
+
+    def hold(
+        self, holding: Holding, chains: Mapping[TopicPartition, PartitionChain], products: Mapping[str, GatedProduct]
+    ) -> Mapping[TopicPartition, PartitionChain]:
+        """Take up what these partitions hold; gives those of which that could be read."""
+        taken: dict[TopicPartition, PartitionChain] = {}
+        for partition, chain in chains.items():
+            try:
+                holding.follow({partition: chain}, products)
+                taken[partition] = chain
+            except PermanentError as error:
+                self._set_aside(partition.topic, str(error), _FIRST_LOOK_SECONDS)
+        return taken
 
     def with_state(self, topic: str, product: GatedProduct, chain: PartitionChain) -> PartitionChain | None:
         """See Recovery.with_state; None when the product had to be set aside."""
