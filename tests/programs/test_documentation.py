@@ -30,6 +30,7 @@ WALKS = {
     "contracts",
     "kit",
     "export",
+    "processors",
     "evolution",
     "import",
     "import-live",
