@@ -8,6 +8,7 @@ import secrets
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
@@ -25,7 +26,7 @@ from tests.support.writing import Framing
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(600)]
 
 ROUNDS = int(os.environ.get("MESH_TEST_ROUNDS", "2"))
-RECORDS = 1_200
+RECORDS = 600
 KEYS = 5
 SEED = int(os.environ.get("MESH_TEST_SEED", "20261126"))
 NUMBER = {"name": "number", "logicalType": "integer", "physicalType": "int", "required": True}
@@ -54,21 +55,28 @@ def fill(mesh: RunningMesh, contract: Contract, chance: random.Random, begin: in
         producer.flush()
 
 
-def read(mesh: RunningMesh, topic: str) -> list[Message]:
-    with LogReader(mesh.admin) as reader:
-        return list(reader.read(TopicPartition(topic, 0), 0, 1 << 60))
+@dataclass
+class Site:
+    """One product, read over one connection."""
+
+    mesh: RunningMesh
+    contract: Contract
+    reader: LogReader
+
+    def read(self, topic: str) -> list[Message]:
+        return list(self.reader.read(TopicPartition(topic, 0), 0, 1 << 60))
+
+    def manifests(self) -> list[Manifest]:
+        return [decode_manifest(record.value() or b"") for record in self.read(self.contract.topics.lineage)]
 
 
-def manifests(mesh: RunningMesh, contract: Contract) -> list[Manifest]:
-    return [decode_manifest(record.value() or b"") for record in read(mesh, contract.topics.lineage)]
-
-
-def mend(mesh: RunningMesh, contract: Contract) -> int:
+def mend(site: Site) -> int:
     """Replay every open record with a value that passes; gives how many there were."""
-    settled = {each.quarantined for m in manifests(mesh, contract) for each in m.settlements if each.result.settles}
-    found = [Quarantined.of(record) for record in read(mesh, contract.topics.quarantine)]
+    contract = site.contract
+    settled = {each.quarantined for m in site.manifests() for each in m.settlements if each.result.settles}
+    found = [Quarantined.of(record) for record in site.read(contract.topics.quarantine)]
     waiting = [record for record in found if record is not None and record.coordinate.offset not in settled]
-    with Producer(mesh.admin) as producer:
+    with Producer(site.mesh.admin) as producer:
         for record in waiting:
             place = Coordinate(contract.topics.quarantine, 0, record.coordinate.offset)
             patch = Patch({"speed": 2.0})
@@ -79,11 +87,11 @@ def mend(mesh: RunningMesh, contract: Contract) -> int:
     return len(waiting)
 
 
-def in_order(mesh: RunningMesh, contract: Contract) -> int:
+def in_order(site: Site) -> int:
     """Per key the public numbers ascend without a repetition; gives how many records there are."""
-    framing = Framing(mesh, contract)
+    framing = Framing(site.mesh, site.contract)
     found: defaultdict[str, list[int]] = defaultdict(list)
-    for record in read(mesh, contract.topics.public):
+    for record in site.read(site.contract.topics.public):
         content = framing.decoded(record.value() or b"")
         found[content["station"]].append(content["number"])
     for numbers in found.values():
@@ -92,33 +100,37 @@ def in_order(mesh: RunningMesh, contract: Contract) -> int:
 
 
 def test_kills_while_keys_are_held_and_released_leave_every_key_in_order(mesh: RunningMesh, contract: Contract) -> None:
-    chance = random.Random(SEED)
-    sent = 0
-    for _ in range(ROUNDS):
-        fill(mesh, contract, chance, sent, sent + RECORDS // 2)
-        sent += RECORDS // 2
-        # Somewhere while records are parked.
-        time.sleep(chance.uniform(0, 0.4))
-        mesh.gate.kill()
-        fill(mesh, contract, chance, sent, sent + RECORDS // 2)
-        sent += RECORDS // 2
-        mesh.gate.start()
+    with LogReader(mesh.admin) as reader:
+        site = Site(mesh, contract, reader)
+        sent = ROUNDS * RECORDS
+        for number in range(ROUNDS):
+            kill_twice(site, random.Random(SEED + number), number * RECORDS)
+            in_order(site)
+
+        def settled() -> bool:
+            last = site.manifests()[-1]
+            if last.commands_next < len(site.read(contract.topics.commands)) or mend(site):
+                return False
+            return (last.records_parked, last.keys_held) == (0, 0)
+
+        eventually(settled, 60 + 60 * ROUNDS, every=0.1)
         mesh.await_gated(contract, 60)
-        assert manifests(mesh, contract)[-1].records_parked > 0
-        mend(mesh, contract)
-        # Somewhere while they are released.
-        time.sleep(chance.uniform(0, 0.4))
-        mesh.gate.kill()
-        mesh.gate.start()
-        in_order(mesh, contract)
-
-    def settled() -> bool:
-        last = manifests(mesh, contract)[-1]
-        waiting = last.commands_next < len(read(mesh, contract.topics.commands))
-        return not waiting and (mend(mesh, contract), last.records_parked, last.keys_held) == (0, 0, 0)
-
-    eventually(settled, 90, every=0.5)
-    mesh.await_gated(contract, 60)
-    assert in_order(mesh, contract) == sent
+        assert in_order(site) == sent
     tally = check(mesh.admin, contract)
     assert (tally.read, tally.accepted, tally.quarantined, tally.parked) == (sent, sent, 0, 0)
+
+
+def kill_twice(site: Site, chance: random.Random, sent: int) -> None:
+    """Once somewhere while records are parked, once somewhere while they are released."""
+    mesh, contract = site.mesh, site.contract
+    fill(mesh, contract, chance, sent, sent + RECORDS // 2)
+    time.sleep(chance.uniform(0, 0.4))
+    mesh.gate.kill()
+    fill(mesh, contract, chance, sent + RECORDS // 2, sent + RECORDS)
+    mesh.gate.start()
+    mesh.await_gated(contract, 60)
+    assert site.manifests()[-1].records_parked > 0
+    mend(site)
+    time.sleep(chance.uniform(0, 0.4))
+    mesh.gate.kill()
+    mesh.gate.start()
