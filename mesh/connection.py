@@ -19,7 +19,7 @@ from mesh.inquiry import Inquiry
 from mesh.inquiry.collecting import Collected, Collecting, collect
 from mesh.kafka import Admin, Connection
 from mesh.lineage import Graph, Reach, Trace
-from mesh.lineage.ancestry import SHOWN
+from mesh.lineage.ancestry import DEEP, SHOWN
 from mesh.lineage.balance import Balance
 from mesh.lineage.effect import Impact
 from mesh.lineage.reconcile import Window
@@ -179,10 +179,10 @@ class Mesh:
         with Inquiry(self.settings, self.principal) as inquiry:
             return inquiry.trace(_coordinate(coordinate))
 
-    def ancestry(self, coordinate: str | Coordinate, depth: int | None = None, most: int | None = SHOWN) -> Graph:
+    def ancestry(self, coordinate: str | Coordinate, depth: int | None = DEEP, most: int | None = SHOWN) -> Graph:
         """What a derived public record was made from, back to the source rows, across products and clusters.
 
-        ``depth`` hops, and ``most`` parents of each partition (None: all of them). Where lineage may not be read, or is
+        ``depth`` hops, and ``most`` parents of each partition (None: all). Where lineage may not be read, or is
         gone, a station says so and the walk goes on elsewhere. Raises for the record itself, as ``trace``.
         """
         with Inquiry(self.settings, self.principal) as inquiry:

@@ -22,17 +22,32 @@ class _Tree:
         self._met: set[Reference] = set()
 
     def station(self, station: Station, depth: int) -> Iterator[str]:
+        """A record, what it was made from, and below it the outputs that it continues, one after the other."""
+        following: Station | None = station
+        while following is not None:
+            yield from self._one(following, depth)
+            made, again = following.making, following.reference in self._met
+            self._met.add(following.reference)
+            if made is None or again:
+                return
+            yield from self._parents(made, depth + 2)
+            if made.continuing:
+                yield f"{_INDENT * (depth + 1)}continues{'' if made.before is not None else self._unknown(made)}"
+            following = made.before
+
+    def _one(self, station: Station, depth: int) -> Iterator[str]:
         indent = _INDENT * depth
         if station.reference in self._met:
             yield f"{indent}{station.at}  (see above)"
             return
-        self._met.add(station.reference)
         yield f"{indent}{station.at}{_origin(station)}{_trouble(station)}"
         if station.passage is not None:
             yield f"{indent}{_INDENT}passed  {passage(station.passage)}"
         if station.making is not None:
             yield f"{indent}{_INDENT}made    {self._making(station.making)}"
-            yield from self._parents(station.making, depth + 2)
+
+    def _unknown(self, making: Making) -> str:
+        return "  (--depth)" if making.cut else "  an output that was not found"
 
     def _making(self, making: Making) -> str:
         build = f"build {making.build} [attested]" if making.build else "build unknown"
@@ -46,11 +61,8 @@ class _Tree:
         return f"{name}/{reference.partition}/{reference.offset}"
 
     def _parents(self, making: Making, depth: int) -> Iterator[str]:
-        if making.continuing:
-            found = "" if making.before is not None else "  (not found)"
-            yield f"{_INDENT * (depth - 1)}continues{found}"
-        if making.before is not None:
-            yield from self.station(making.before, depth)
+        if making.cut:
+            yield f"{_INDENT * depth}... not followed further (--depth)"
         for branch in making.branches:
             yield from self._branch(branch, depth)
 

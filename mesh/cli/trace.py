@@ -13,7 +13,7 @@ from mesh.cli.console import emit, emit_json, emit_table, told
 from mesh.errors import UsageError
 from mesh.inquiry import Inquiry
 from mesh.lineage import Graph, Move, Parking, Presence, Reach, RecordFacts, Trace
-from mesh.lineage.ancestry import SHOWN
+from mesh.lineage.ancestry import DEEP, SHOWN
 from mesh.settings import Settings
 from mesh.types import Coordinate
 
@@ -25,7 +25,7 @@ def trace(
     record: Annotated[str, typer.Argument(help="<topic>/<partition>/<offset>: public, quarantine or ingress.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     as_dot: Annotated[bool, typer.Option("--dot", help="Print the ancestry as a graph for Graphviz.")] = False,
-    depth: Annotated[int | None, typer.Option(min=0, help="Hops to follow; else to the sources.")] = None,
+    depth: Annotated[int, typer.Option(min=0, help="Hops to follow.")] = DEEP,
     most: Annotated[int, typer.Option("--parents", min=1, help="Parents to follow of each partition.")] = SHOWN,
     everything: Annotated[bool, typer.Option("--all", help="Follow all parents.")] = False,
 ) -> None:

@@ -10,10 +10,9 @@ from uuid import UUID
 from mesh.errors import BrokerUnreachable, LineageBroken, MeshError, NotAuthorised, NotFound
 from mesh.lineage.absence import Gap, Unaccounted
 from mesh.lineage.atlas import Atlas, Holding
-from mesh.lineage.making import Makers, descents_of
+from mesh.lineage.making import Makers, Opened
 from mesh.lineage.manifest import Manifest, Place
 from mesh.lineage.offsets import OffsetSet
-from mesh.lineage.origins import decode_origins
 from mesh.lineage.parents import Lot, ParentSet
 from mesh.lineage.reference import Reference
 from mesh.lineage.search import Entry
@@ -23,14 +22,17 @@ from mesh.types import Coordinate
 SHOWN = 8
 """Parents followed of each partition, by default: enough to see what they are."""
 
+DEEP = 50
+"""Hops followed, by default: more than any chain of products, and the latest updates of a running aggregate."""
+
 _TROUBLES = (NotAuthorised, NotFound, LineageBroken, BrokerUnreachable)
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How far to walk: so many hops (None: to the sources), and so many parents of each partition (None: all)."""
+    """How far to walk: so many hops (None: to the end), and so many parents of each partition (None: all)."""
 
-    depth: int | None = None
+    depth: int | None = DEEP
     most: int | None = SHOWN
 
 
@@ -70,6 +72,9 @@ class _Climb:
             for station in level:
                 self._connect(station)
             level, hops = found, hops + 1
+        for station in level:
+            if station.making is not None:
+                station.making.cut = True
 
     def _wanted(self, level: Sequence[Station]) -> ParentSet:
         makings = [station.making for station in level if station.making is not None]
@@ -133,7 +138,8 @@ class _Climb:
 
     def _passed(self, holding: Holding, entry: Entry, offsets: Iterable[int]) -> Iterator[Station]:
         at, manifest = entry
-        origins, column = decode_origins(manifest.origins), descents_of(manifest)
+        opened = self.makers.open(holding, entry)
+        column = opened.column
         for offset in offsets:
             ingress = manifest.public_to_ingress(offset)
             yield Station(
@@ -141,21 +147,21 @@ class _Climb:
                 holding.inventory.coordinate(Place.PUBLIC, offset, manifest),
                 product=manifest.product,
                 passage=_passage(holding, at, manifest, ingress),
-                origin=self._origin(holding, manifest, origins, ingress),
+                origin=self._origin(holding, opened, ingress),
                 making=self.makers.making(holding, entry, column, offset) if column is not None else None,
             )
 
-    def _origin(
-        self, holding: Holding, manifest: Manifest, origins: Sequence[bytes | None], ingress: int
-    ) -> str | None:
+    def _origin(self, holding: Holding, opened: Opened, ingress: int) -> str | None:
+        manifest = opened.manifest
         if ingress < manifest.ingress_from:
             # A released record was read, and its origin kept, by an earlier transaction.
-            log = holding.log(manifest.partition)
-            earlier = log.index.find(Place.INGRESS, ingress, manifest.topics.ingress)
+            earlier = holding.log(manifest.partition).index.find(Place.INGRESS, ingress, manifest.topics.ingress)
             if earlier is None:
                 return None
-            manifest, origins = earlier[1], decode_origins(earlier[1].origins)
-        origin = origins[manifest.delivered.rank(ingress)] if origins and ingress in manifest.delivered else None
+            opened = self.makers.open(holding, earlier)
+            manifest = opened.manifest
+        kept = opened.origins and ingress in manifest.delivered
+        origin = opened.origins[manifest.delivered.rank(ingress)] if kept else None
         return origin.decode(errors="backslashreplace") if origin is not None else None
 
 

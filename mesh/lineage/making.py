@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from mesh.errors import LineageBroken, MeshError, NotAuthorised, NotFound
 from mesh.lineage.atlas import Holding
 from mesh.lineage.descent import Deposit, Descent, Identity
 from mesh.lineage.descents_column import DescentsColumn, decode_descents
 from mesh.lineage.manifest import Manifest
+from mesh.lineage.origins import decode_origins
 from mesh.lineage.parents import ParentSet
 from mesh.lineage.progress_log import ProgressLog, deposited
 from mesh.lineage.reference import Reference
 from mesh.lineage.search import Entry
 from mesh.lineage.station import Making
-from mesh.types import TopicPartition
+from mesh.types import Topic, TopicPartition
 
 _LOOK_BACK = 512
 """Manifests looked through for the output that a record continues: a processor mostly wrote it soon before."""
+
+
+_OPEN = 64
+"""Manifests kept open: the records of a walk lie close together."""
 
 
 def descents_of(manifest: Manifest) -> DescentsColumn | None:
@@ -50,11 +57,49 @@ def _lying(holding: Holding, deposit: Deposit) -> TopicPartition:
     return TopicPartition(holding.family.parents, deposit.at.partition)
 
 
+class Opened:
+    """A manifest whose columns are unpacked once, however many of its records are asked about."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self._identities: dict[Identity, int] | None = None
+
+    @cached_property
+    def column(self) -> DescentsColumn | None:
+        """The descents of the records it passed."""
+        return descents_of(self.manifest)
+
+    @cached_property
+    def origins(self) -> Sequence[bytes | None]:
+        """The origins of the records it read."""
+        return decode_origins(self.manifest.origins)
+
+    def identified(self, output: str, wanted: Identity) -> int | None:
+        """The public offset of the record with an identity, on the public topic ``output``."""
+        if self.column is None:
+            return None
+        if self._identities is None:
+            processor, base = self.column.head.processor, self.manifest.public.base
+            rows = enumerate(self.column.descents)
+            self._identities = {each.identity(processor, output): base + row for row, each in rows}
+        return self._identities.get(wanted)
+
+
 @dataclass
 class Makers:
-    """Answers for many records; remembers the logs it reads."""
+    """Answers for many records; remembers the logs it reads, and the manifests it opened last."""
 
     _logs: dict[TopicPartition, ProgressLog | None] = field(default_factory=dict)
+    _opened: dict[tuple[Topic, int, int], Opened] = field(default_factory=dict)
+
+    def open(self, holding: Holding, entry: Entry) -> Opened:
+        """A manifest, from memory if it was opened lately."""
+        key = holding.family.lineage, entry[1].partition, entry[0]
+        if key not in self._opened:
+            while len(self._opened) >= _OPEN:
+                del self._opened[next(iter(self._opened))]
+            self._opened[key] = Opened(entry[1])
+        return self._opened[key]
 
     def making(self, holding: Holding, entry: Entry, column: DescentsColumn, offset: int) -> Making:
         """Of the record at one public offset, whose manifest and column these are."""
@@ -104,22 +149,8 @@ class Makers:
         for _ in range(_LOOK_BACK):
             if found is None:
                 return None
-            if (at := self._identified(holding, found[1], wanted)) is not None:
+            at = self.open(holding, found).identified(holding.family.public, wanted)
+            if at is not None:
                 return Reference(found[1].topics.public, found[1].partition, at)
             found = log.index.before(found[0])
         return None
-
-    def _identified(self, holding: Holding, manifest: Manifest, wanted: Identity) -> int | None:
-        column = descents_of(manifest)
-        if column is None:
-            return None
-        rows = enumerate(column.descents)
-        found = (row for row, each in rows if _is(each, column.head.processor, holding, wanted))
-        row = next(found, None)
-        return manifest.public.base + row if row is not None else None
-
-
-def _is(descent: Descent, processor: str, holding: Holding, wanted: Identity) -> bool:
-    if descent.slot is not None and descent.slot != wanted.slot:
-        return False
-    return descent.identity(processor, holding.family.public) == wanted

@@ -18,6 +18,9 @@ Told = tuple[int, Progress]
 
 _CHUNK = 64
 
+_LOOK_BACK = 8192
+"""Offsets looked through where halving finds nothing: a record nobody has read yet must not cost the whole log."""
+
 
 class ProgressLog:
     """One partition of a derived product's topic of parents."""
@@ -30,8 +33,8 @@ class ProgressLog:
     def covering(self, source: Reference) -> Told | None:
         """A commit of the processor that covers an input record; None when there is none yet.
 
-        Each input partition's ranges ascend, so halving finds it, unless the processor was set back: then every record
-        is looked at, newest first.
+        Each input partition's ranges ascend, so halving finds it, unless the processor was set back: then the newest
+        ones are looked through.
         """
         return self._halving(source) or next((each for each in self._newest_first() if _covers(each, source)), None)
 
@@ -63,7 +66,7 @@ class ProgressLog:
 
     def _newest_first(self) -> Iterator[Told]:
         end, size = self.end, _CHUNK
-        while end > self.begin:
+        while end > max(self.begin, self.end - _LOOK_BACK):
             start = max(self.begin, end - size)
             yield from reversed(self._chunk(start, end))
             end, size = start, size * 2

@@ -99,6 +99,8 @@ class Making:
     continuing: bool = False
     """Whether it continues or supersedes one at all."""
     trouble: str = ""
+    cut: bool = False
+    """Whether the walk ended here, though it could have gone on."""
     branches: list[Branch] = field(default_factory=list)
     before: Station | None = None
 
@@ -139,58 +141,53 @@ class Graph:
                 yield station.reference, parent.reference
 
     def as_json(self) -> dict[str, object]:
-        """The walk as nested JSON values; a station met again is named only, with ``again``."""
-        return _station(self.root, set())
+        """Plain JSON values: every record once, those it was made from by ``id``, the record asked about first."""
+        stations = [self.root, *(each for each in self.stations.values() if each is not self.root)]
+        return {"root": _id(self.root.reference), "records": [_station(each) for each in stations]}
 
 
-def _station(station: Station, met: set[Reference]) -> dict[str, object]:
-    named: dict[str, object] = {"at": str(station.at), "topic_id": str(station.reference.topic_id)}
-    if station.reference in met:
-        return named | {"again": True}
-    met.add(station.reference)
-    return named | {
+def _id(reference: Reference) -> str:
+    return f"{reference.topic_id}/{reference.partition}/{reference.offset}"
+
+
+def _station(station: Station) -> dict[str, object]:
+    return {
+        "id": _id(station.reference),
+        "at": str(station.at),
         "cluster_id": station.at.cluster_id,
         "standing": str(station.standing),
         "product": station.product,
         "passage": station.passage.as_json() if station.passage is not None else None,
         "origin": {"grade": str(Grade.ATTESTED), "text": station.origin} if station.origin is not None else None,
-        "made": _making(station.making, met) if station.making is not None else None,
+        "made": _making(station.making) if station.making is not None else None,
         "trouble": str(station.trouble) if station.trouble is not None else None,
     }
 
 
-def _making(making: Making, met: set[Reference]) -> dict[str, object]:
+def _making(making: Making) -> dict[str, object]:
     return {
         "grade": str(Grade.ATTESTED),
         "processor": {"grade": str(Grade.DECLARED), "name": making.processor},
         "build": making.build,
         "committed_at": making.committed_at,
-        "driving": _reference(making.driving),
+        "driving": _id(making.driving),
         "index": making.index,
         "count": making.count,
         "sha256": making.sha256,
         "trouble": making.trouble or None,
-        "continues": _continued(making, met),
-        "parents": [_branch(branch, met) for branch in making.branches],
+        "continuing": making.continuing,
+        "continues": _id(making.continues) if making.continues is not None else None,
+        "cut": making.cut,
+        "parents": [_branch(branch) for branch in making.branches],
     }
 
 
-def _continued(making: Making, met: set[Reference]) -> object:
-    if making.before is not None:
-        return _station(making.before, met)
-    return {"trouble": "the output before it was not found"} if making.continuing else None
-
-
-def _branch(branch: Branch, met: set[Reference]) -> dict[str, object]:
+def _branch(branch: Branch) -> dict[str, object]:
     return {
         "topic": branch.topic,
         "topic_id": str(branch.lot.topic_id),
         "partition": branch.lot.partition,
         "count": len(branch.lot.offsets),
         "not_followed": branch.left,
-        "records": [_station(each, met) for each in branch.stations],
+        "records": [_id(each.reference) for each in branch.stations],
     }
-
-
-def _reference(reference: Reference) -> dict[str, object]:
-    return {"topic_id": str(reference.topic_id), "partition": reference.partition, "offset": reference.offset}

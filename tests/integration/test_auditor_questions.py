@@ -220,7 +220,9 @@ def test_the_commands_answer_in_words_and_in_json(
     assert f"made    by {chain.totals.product} [declared]" in told
     assert f"made    by {chain.changes.product} [declared]" in told
     document = json.loads(run("trace", last, "--json", "--depth", 1))
-    assert document["ancestry"]["made"]["parents"][0]["records"][0]["product"] == str(chain.changes.product)
+    records = {each["id"]: each for each in document["ancestry"]["records"]}
+    made = records[document["ancestry"]["root"]]["made"]
+    assert records[made["parents"][0]["records"][0]]["product"] == str(chain.changes.product)
     assert run("trace", last, "--dot").startswith("digraph lineage {")
     event = public(mesh, chain.events)[1].at
     assert json.loads(run("impact", event, "--json"))["count"] >= 2

@@ -19,6 +19,7 @@ from mesh.judge.frame import frame
 from mesh.kafka import Admin, Connection, LogReader, Message
 from mesh.kafka.transaction import TransactionalProducer
 from mesh.lineage import (
+    Atlas,
     Basis,
     Disposition,
     Link,
@@ -36,6 +37,8 @@ from mesh.lineage import (
     encode_verdict_header,
     trace,
 )
+from mesh.lineage.balance import Fault
+from mesh.lineage.reconcile import reconcile_partition
 from mesh.types import Coordinate, Finding, ProductName, ProductTopics, SchemaId, TopicPartition
 from tests.support.broker import Broker, eventually
 
@@ -56,8 +59,8 @@ class SmallGate:
     chain: PartitionChain
     offsets: dict[str, list[int]] = field(default_factory=dict)
 
-    def run(self, end: int, *, commit: bool = True, withhold: int | None = None) -> None:
-        """One transaction up to ``end``; the record of an offset may be withheld though the manifest speaks of it."""
+    def run(self, end: int, *, commit: bool = True, withhold: int | None = None, alter: int | None = None) -> None:
+        """One transaction up to ``end``; a record may be withheld, or altered, though the manifest speaks of it."""
         with LogReader(self.connection) as reader:
             place = TopicPartition(self.topics.ingress, PARTITION)
             records = list(reader.read(place, self.chain.ingress_next, end))
@@ -69,7 +72,8 @@ class SmallGate:
         for record in records:
             digests[0].add(record.key(), record.value(), record.headers() or ())
             if record.offset() != withhold:
-                self._forward(producer, record, digests[1], refused=record in refused)
+                value = b"another" if record.offset() == alter else record.value()
+                self._forward(producer, record, value, digests[1], refused=record in refused)
         producer.flush()
         if withhold is not None:
             self.offsets[self.topics.public].append(self.offsets[self.topics.public][-1] + 1)
@@ -83,7 +87,15 @@ class SmallGate:
         else:
             producer.abort()
 
-    def _forward(self, producer: TransactionalProducer, record: Message, out: RecordDigest, *, refused: bool) -> None:
+    def _forward(
+        self,
+        producer: TransactionalProducer,
+        record: Message,
+        value: bytes | None,
+        out: RecordDigest,
+        *,
+        refused: bool,
+    ) -> None:
         headers = list(record.headers() or ())
         topic = self.topics.quarantine if refused else self.topics.public
         if refused:
@@ -91,7 +103,7 @@ class SmallGate:
         else:
             out.add(record.key(), record.value(), headers)
         stamp = record.timestamp()[1]
-        producer.produce(topic, PARTITION, record.key(), record.value(), headers, stamp, self._reported)
+        producer.produce(topic, PARTITION, record.key(), value, headers, stamp, self._reported)
 
     def _reported(self, error: object, message: Any) -> None:
         assert error is None
@@ -281,6 +293,21 @@ def test_a_record_that_a_manifest_claims_and_nothing_explains_is_lost(
     claimed = gate.offsets[topics.public]
     assert follow(kafka, topics.public, claimed[-2]).record.presence is Presence.READABLE
     assert follow(kafka, topics.public, claimed[-1]).record.presence is Presence.LOST
+
+
+def test_a_record_removed_or_altered_on_its_way_is_named(kafka: Broker, topics: ProductTopics, gate: SmallGate) -> None:
+    gate.run(publish(kafka, topics, range(20)))
+    gate.run(publish(kafka, topics, range(20, 40)), alter=24)
+    altered = gate.offsets[topics.public][3]
+    end = publish(kafka, topics, range(40, 60))
+    gate.run(end, withhold=end - 2)
+    removed = gate.offsets[topics.public][-1]
+    with Admin(kafka.admin) as admin, LogReader(kafka.admin) as reader:
+        balance = reconcile_partition(Atlas.of_one(admin, reader).holding(topics), PARTITION)
+    assert [(each.fault, each.topic, each.partition, each.start, each.end) for each in balance.mismatches] == [
+        (Fault.ALTERED, topics.public, PARTITION, altered, altered + 1),
+        (Fault.MISSING, topics.public, PARTITION, removed, removed + 1),
+    ]
 
 
 def test_what_compaction_took_is_told_from_what_is_lost(kafka: Broker) -> None:
