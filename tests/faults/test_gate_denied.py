@@ -14,6 +14,8 @@ from mesh.access import product_acls
 from mesh.contract import Contract
 from mesh.embedded.ports import free_ports
 from mesh.errors import RequestRefused
+from mesh.gate import GateView, State
+from mesh.gate.run import WallClock
 from mesh.kafka import Acl, Admin, LogReader, Producer
 from mesh.lineage import Manifest, decode_manifest
 from mesh.types import TopicPartition
@@ -180,7 +182,10 @@ def test_a_manifest_that_is_none_stops_its_product_alone(
     products.fill(damaged, other)
     products.await_read(other)
     eventually(lambda: f"{lineage} cannot be followed: a manifest at offset" in reasons(ready), 60)
-    with Admin(mesh.admin) as admin:
+    with Admin(mesh.admin) as admin, LogReader(mesh.admin) as reader:
+        (standing,) = GateView(admin, reader, WallClock()).look([damaged]).partitions
+        assert standing.state is State.BLOCKED
+        assert "how it stands cannot be told" in standing.reason
         assert admin.committed("_mesh.gate.default", [ingress]) == {ingress: products.written[damaged] - 20}
         # What an operator does who has looked at it: the lineage topic is made again, the gate goes on where it was.
         remade(admin, lineage.topic)

@@ -91,7 +91,7 @@ def test_a_bad_record_is_quarantined_byte_for_byte_with_its_reason(
     key, value, headers = make(Framing(mesh, contract))
     before = len(quarantined(mesh, contract))
     send(mesh, contract, [(key, value, headers)])
-    eventually(lambda: len(quarantined(mesh, contract)) == before + 1)
+    eventually(lambda: len(quarantined(mesh, contract)) == before + 1, 30)
     held = quarantined(mesh, contract)[-1]
     assert (held.key(), held.value()) == (key, value)
     assert (held.headers() or [])[:-1] == list(headers)
