@@ -15,7 +15,7 @@ from mesh.cli.console import INTERRUPTED, note
 from mesh.connection import Mesh
 from mesh.errors import MeshError
 from mesh.stream import Processor as Declared
-from mesh.stream.binding import RUNTIMES, Tally
+from mesh.stream.binding import RUNTIMES, Runtime, Tally
 
 _EVERY_SECONDS: Final = 1.0
 
@@ -43,12 +43,13 @@ class Processor(Declared):
         """Run in this process; the options and errors are those of ``Mesh.process``."""
         return mesh.process(self, **options)
 
-    def main(self, arguments: list[str] | None = None) -> None:
+    def main(self, arguments: list[str] | None = None, *, runtime: Runtime = "loop") -> None:
         """The whole program: ends with exit code 0 when its work is done or SIGTERM came, 130 on Ctrl-C.
 
+        ``runtime`` is what runs it where ``--runtime`` does not say.
         An error of the mesh ends it with one sentence on stderr and the error's exit code.
         """
-        options = _parsed(str(self.product), arguments)
+        options = _parsed(str(self.product), arguments, runtime)
         received = list[int]()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, _: received.append(number))
@@ -93,10 +94,10 @@ class _Progress:
             note(f"{self._product}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
 
 
-def _parsed(product: str, arguments: list[str] | None) -> Namespace:
+def _parsed(product: str, arguments: list[str] | None, runtime: Runtime) -> Namespace:
     parser = ArgumentParser(description=f"Makes {product} from its inputs, until SIGTERM or Ctrl-C.")
     parser.add_argument("--config", type=Path, metavar="FILE", help="mesh.yaml; else the usual places")
-    parser.add_argument("--runtime", choices=RUNTIMES, default="loop", help="what runs it (default: loop)")
+    parser.add_argument("--runtime", choices=RUNTIMES, default=runtime, help=f"what runs it (default: {runtime})")
     parser.add_argument(
         "--ordinal", type=int, default=0, metavar="N", help="this process's number; one live owner each"
     )

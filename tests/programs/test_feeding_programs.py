@@ -20,7 +20,8 @@ import pytest
 from mesh.contract import Contract
 from mesh.judge import RowCodec
 from mesh.judge.frame import unframe
-from mesh.kafka import LogReader, Message
+from mesh.kafka import Admin, LogReader, Message
+from mesh.lineage import PARENTS_HEADER, Descent, Reference
 from mesh.producer import open_text
 from mesh.types import TopicPartition
 from tests.support.mesh import RunningMesh
@@ -136,3 +137,57 @@ def test_the_desk_reports_what_passed_the_gate(domains: Domains) -> None:
     }
     again = domains.run("consumers/delay_desk.py", "--until-end")
     assert again.stdout.splitlines() == ["carrier\tdepartures\tlate\tin bad weather"], "it goes on where it stopped"
+
+
+def test_the_punctuality_desk_joins_what_passed_the_gate_and_names_what_it_joined(domains: Domains) -> None:
+    done = domains.run("consumers/punctuality_delays.py", "--until-end", "--progress", "json")
+    assert done.returncode == 0, done.stderr
+    flights, weather, fleet = (joinable(domains, each) for each in DERIVED_FROM)
+    expected = {}
+    for (carrier, number, place, scheduled), (flight, parent) in flights.items():
+        if flight["dep_delay"] is not None:
+            observed = weather.get((place, flight["time_hour"]), (None, None))
+            aircraft = fleet.get((flight["tailnum"],), (None, None))
+            parents = {each for each in (parent, observed[1], aircraft[1]) if each is not None}
+            wind, seats = (
+                row[name] if row else None for row, name in ((observed[0], "wind_speed"), (aircraft[0], "seats"))
+            )
+            expected[carrier, number, place, scheduled] = (
+                (flight["dep_delay"], flight["arr_delay"], wind, seats),
+                parents,
+            )
+    contract = domains.contracts["punctuality.delays"]
+    found = {}
+    for message in domains.read(contract.topics.ingress, contract.partitions):
+        row: Any = RowCodec(contract.value_schema, logical=True).decode(unframe(message.value() or b"")[1])
+        descent = Descent.decode(dict(message.headers() or ())[PARENTS_HEADER] or b"")
+        values = tuple(row[name] for name in ("dep_delay", "arr_delay", "wind_speed", "aircraft_seats"))
+        found[tuple(row[name] for name in contract.key_fields)] = values, set(descent.parents or ())
+    assert found == expected
+    assert {len(parents) for _, parents in found.values()} == {1, 2, 3}
+    told = json.loads(done.stderr.splitlines()[-1])
+    assert told == {
+        "product": "punctuality.delays",
+        "records": len(flights),
+        "outputs": len(expected),
+        "filtered": len(flights) - len(expected),
+        "late": 0,
+    }
+
+
+DERIVED_FROM = ("operations.flights", "weather.observations", "fleet.aircraft")
+
+
+def joinable(domains: Domains, product: str) -> dict[tuple[Any, ...], tuple[Any, Reference]]:
+    """The latest record of every key on a public topic, and where it lies."""
+    contract = domains.contracts[product]
+    with Admin(domains.mesh.admin) as admin:
+        topic_id = admin.topics([contract.topics.public])[contract.topics.public].topic_id
+    assert topic_id is not None
+    codec = RowCodec(contract.value_schema, logical=True)
+    found = {}
+    for message in domains.read(contract.topics.public, contract.partitions):
+        row: Any = codec.decode(unframe(message.value() or b"")[1])
+        key = tuple(row[name] for name in contract.key_fields)
+        found[key] = row, Reference(topic_id, message.partition(), message.offset())
+    return found

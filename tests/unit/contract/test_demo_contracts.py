@@ -1,4 +1,4 @@
-"""The five products: their documents keep the standard, their rules refuse exactly the rows that break them."""
+"""The products of source and the derived one: documents keep the standard, rules refuse exactly what breaks them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import pytest
 import re2
 
 from mesh.contract import Clause, Contract, Field
+from mesh.contract.sourcing import check_inputs
 
 CONTRACTS = Path(__file__).parents[3] / "contracts"
 MINUTE_MS = 60_000
@@ -42,11 +43,23 @@ def contracts() -> dict[str, Contract]:
     return {str(contract.product): contract for contract in found}
 
 
-def test_there_are_exactly_five() -> None:
-    assert sorted(contracts()) == sorted(EXPECTED)
+DERIVED = "punctuality.delays"
+INPUTS = ("operations.flights", "weather.observations", "fleet.aircraft")
 
 
-@pytest.mark.parametrize("product", EXPECTED)
+def test_there_are_exactly_five_and_one_derived() -> None:
+    assert sorted(contracts()) == sorted([*EXPECTED, DERIVED])
+
+
+def test_what_is_derived_may_be_read_from_its_inputs_alone() -> None:
+    derivation = contracts()[DERIVED].derivation
+    assert derivation is not None
+    assert tuple(map(str, derivation.inputs)) == INPUTS
+    known = {contract.product: contract for contract in contracts().values()}
+    assert list(check_inputs(contracts()[DERIVED], known)) == []
+
+
+@pytest.mark.parametrize("product", [*EXPECTED, DERIVED])
 def test_every_document_says_what_others_need(product: str) -> None:
     contract = contracts()[product]
     assert contract.description
@@ -54,7 +67,8 @@ def test_every_document_says_what_others_need(product: str) -> None:
     assert contract.document.source["support"]
     assert {entry["property"] for entry in contract.document.source["slaProperties"]} >= {"retention"}
     assert all(field.classification and field.description for field in contract.fields)
-    assert [(role.access, role.principals) for role in contract.roles] == [("read", ("delay-desk",))]
+    readers = ("delay-desk", "punctuality") if product in INPUTS else ("delay-desk",)
+    assert [(role.access, role.principals) for role in contract.roles] == [("read", readers)]
     assert "delay-analysis" in contract.roles[0].purposes
 
 
@@ -66,6 +80,7 @@ def test_every_document_says_what_others_need(product: str) -> None:
         ("fleet.aircraft", 1, "compact", ("tailnum",), None),
         ("reference.airports", 1, "compact", ("faa",), None),
         ("reference.carriers", 1, "compact", ("carrier",), None),
+        (DERIVED, 4, "delete", ("carrier", "flight", "origin", "scheduled_at"), "scheduled_at"),
     ],
 )
 def test_topics_keys_and_event_times(

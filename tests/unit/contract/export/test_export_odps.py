@@ -20,7 +20,7 @@ def test_a_product_has_its_contract_as_output_port() -> None:
     document = odps([everything()["flights"]])
     assert (document["id"], document["name"], document["domain"]) == ("operations.flights", "Flights", "operations")
     (port,) = document["outputPorts"]
-    assert (port["name"], port["version"], port["contractId"]) == ("operations.flights", "1.0.0", "operations-flights")
+    assert (port["name"], port["version"], port["contractId"]) == ("operations.flights", "1.1.0", "operations-flights")
     assert "inputContracts" not in port
     assert document["team"]["name"] == "flight-operations"
     assert [each["channel"] for each in document["managementPorts"]] == [
