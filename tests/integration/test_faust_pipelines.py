@@ -9,20 +9,25 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
 
 import pytest
+from confluent_kafka.admin import AdminClient
+from typer.testing import CliRunner
 
-from mesh import Mesh
+from mesh import Mesh, Processor, Record
+from mesh.cli.app import app
 from mesh.contract import Contract
-from mesh.kafka import Admin
-from mesh.lineage import Progress
+from mesh.kafka import Admin, LogReader
+from mesh.lineage import PARENTS_HEADER, Descent, Progress, last_verdict
 from mesh.types import TopicPartition
 from tests.support.broker import eventually
 from tests.support.derived import PARTITIONS, Looker, derived, publish, source
 from tests.support.faust_pipeline import as_text
 from tests.support.mesh import RunningMesh
 from tests.support.pipeline_oracle import expected
-from tests.support.pipelines import EVENTS, KINDS, RATES, Case, Event, Kind, Made, processor_of
+from tests.support.pipelines import EVENTS, KINDS, RATES, START, Case, Event, Kind, Made, processor_of
 
 SOME = [each if each == "asof" else pytest.param(each, marks=pytest.mark.soak) for each in KINDS]
 
@@ -47,6 +52,7 @@ class Laid:
     case: Case
     contract: Contract
     names: tuple[str, str]
+    rates: Contract
     looker: Looker
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -61,7 +67,7 @@ class Laid:
         publish(mesh, rates, case.rates)
         looker = Looker(mesh, {EVENTS: events, RATES: rates})
         looker.learn()
-        return cls(mesh, case, contract, names, looker)
+        return cls(mesh, case, contract, names, rates, looker)
 
     def start(self, pause: float) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.support.faust_pipeline", as_text(self.case)]
@@ -75,6 +81,12 @@ class Laid:
         places = [TopicPartition(self.contract.topics.ingress, number) for number in range(PARTITIONS)]
         with Admin(self.mesh.admin) as admin:
             return sum(admin.ends(places, committed=True).values())
+
+    def lying(self, admin: Admin, topic: str) -> TopicPartition:
+        """The only partition of a topic that holds records."""
+        places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        (found,) = (place for place, end in admin.ends(places, committed=True).items() if end)
+        return found
 
     def agree(self) -> None:
         """Values, parents, chains and dispositions are those of the oracle."""
@@ -147,3 +159,81 @@ def test_what_is_open_where_the_inputs_end_is_closed_when_asked(lay: Callable[[C
     assert set().union(*(each.parents for each in written.outputs)) == {
         (EVENTS, p, at) for p in range(PARTITIONS) for at, event in enumerate(laid.case.log(p)) if event.key
     } - {(EVENTS, *each) for each in expected(laid.case).late}
+
+
+@pytest.mark.soak
+def test_a_run_that_stops_at_a_time_leaves_the_rest_to_the_next(lay: Callable[[Case], Laid], way_in: Mesh) -> None:
+    laid = lay(generated("running", 160))
+    processor = processor_of(laid.case, str(laid.contract.product), *laid.names)
+    times = sorted(event.time or 0 for event in laid.case.events)
+    middle = START + timedelta(seconds=times[80])
+    first = way_in.process(processor, runtime="faust", until_end=True, before=middle)
+    second = way_in.process(processor, runtime="faust", until_end=True)
+    assert 0 < first.records < 160
+    assert first.records + second.records == 160
+    laid.agree()
+
+
+@pytest.mark.soak
+def test_a_latest_row_that_changed_meanwhile_diverges_and_is_not_passed(
+    mesh: RunningMesh, lay: Callable[[Case], Laid], way_in: Mesh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laid = lay(generated("asof", 20))
+    processor = Processor(str(laid.contract.product))
+    processor.table(laid.names[1], key=lambda record: record.value["key"] if record.value else None)
+
+    @processor.each(laid.names[0])
+    def latest(event: Record, step: Any) -> dict[str, Any] | None:
+        rate = step.lookup(laid.names[1], "z")
+        return {"key": "a", "total": rate.value["amount"], "count": event.coordinate.offset}
+
+    publish(mesh, laid.rates, [Event(0, "z", 9_000, 1)])
+    assert way_in.process(processor, runtime="faust", until_end=True).outputs == 20
+    mesh.await_gated(laid.contract)
+    public = [TopicPartition(laid.contract.topics.public, number) for number in range(PARTITIONS)]
+    with Admin(mesh.admin) as admin, LogReader(mesh.admin) as reader:
+        passed = [each.value() for place in public for each in reader.read(place, 0, 1 << 60)]
+        assert len(passed) == 20
+        publish(mesh, laid.rates, [Event(0, "z", 10_000, 77)])
+        forget(mesh, laid.contract)
+        assert way_in.process(processor, runtime="faust", until_end=True).outputs == 20
+        slots: dict[bytes, set[bytes]] = {}
+        for number in range(PARTITIONS):
+            for message in reader.read(TopicPartition(laid.contract.topics.ingress, number), 0, 1 << 60):
+                descent = Descent.decode(dict(message.headers() or ())[PARENTS_HEADER] or b"")
+                identity = descent.identity(
+                    laid.contract.topics.public.removesuffix(".v1"), laid.contract.topics.public
+                )
+                slots.setdefault(identity.slot, set()).add(identity.digest)
+        assert [len(each) for each in slots.values()] == [2] * 20
+        resume_until_quarantined(laid, monkeypatch, admin)
+        (refused, *_) = reader.read(laid.lying(admin, laid.contract.topics.quarantine), 0, 1 << 60)
+        verdict = last_verdict(refused.headers() or ())
+        assert verdict is not None
+        assert [each.clause for each in verdict.findings] == ["parents.divergent"]
+        assert [each.value() for place in public for each in reader.read(place, 0, 1 << 60)] == passed
+
+
+def resume_until_quarantined(laid: Laid, monkeypatch: pytest.MonkeyPatch, admin: Admin) -> None:
+    """The partition stands at the first output that diverged; an operator sends it to the quarantine."""
+    monkeypatch.setenv("MESH_CONFIG", str(laid.mesh.folder.config))
+    partition = str(laid.lying(admin, laid.contract.topics.ingress).partition)
+    words = ["gate", "resume", str(laid.contract.product), "--partition", partition, "--reason", "seen"]
+
+    def refused() -> bool:
+        CliRunner().invoke(app, words)
+        places = [TopicPartition(laid.contract.topics.quarantine, number) for number in range(PARTITIONS)]
+        return any(admin.ends(places, committed=True).values())
+
+    eventually(refused, 60, every=0.5)
+
+
+def forget(mesh: RunningMesh, contract: Contract) -> None:
+    """As if the processor had never committed: its group is gone."""
+    client = AdminClient(mesh.admin.config())
+
+    def gone() -> bool:
+        (future,) = client.delete_consumer_groups([str(contract.product)]).values()
+        return future.exception() is None
+
+    eventually(gone, 30, every=0.5)

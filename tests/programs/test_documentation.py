@@ -32,6 +32,7 @@ WALKS = {
     "export",
     "processors",
     "evolution",
+    "faust",
     "import",
     "import-live",
     "policy",

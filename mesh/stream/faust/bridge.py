@@ -58,6 +58,8 @@ class Bridge:
         self.names, self._build = wiring.binding.names, wiring.binding.build
         self.tally = Tally()
         self.told: Told = lambda _: None
+        self.settles = True
+        """A record is done when its task asks for the next one; the engine's driver says it itself."""
         self.limit: Callable[[TopicPartition], int | None] = lambda _: None
         """The first offset of a partition that a bounded run leaves alone."""
         self.turn: asyncio.Event | None = None

@@ -49,7 +49,7 @@ class Driver:
         self.lookups = Lookups(binding, tables)
         self.app = Application(Wiring(binding), on_error)
         self.keeper = Keeper(self.engine, self.app.bridge.wiring)
-        self.app.bridge.state = self.keeper
+        self.app.bridge.state, self.app.bridge.settles = self.keeper, False
         contract = binding.contract
         self._emitter = Emitter(binding.encoder, contract.topics, contract.partitions, binding.parents_id)
         for product in sorted(self.engine.driving):

@@ -42,5 +42,5 @@ class Scopes(faust.Sensor):
         if scope is None:
             return
         scope.closed = True
-        if not isinstance(sys.exception(), GeneratorExit | asyncio.CancelledError):
+        if self._bridge.settles and not isinstance(sys.exception(), GeneratorExit | asyncio.CancelledError):
             scope.entry.done = True
