@@ -8,13 +8,13 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from mesh.errors import DeadlineExceeded, LineageBroken
-from mesh.gate.inputs import Declared
+from mesh.gate.inputs import UNDECLARED, Declared
 from mesh.gate.spans import spans
 from mesh.kafka import Admin, LogReader
-from mesh.lineage import Deposit
+from mesh.lineage import MALFORMED, Deposit
 from mesh.lineage.parents import places_in
 from mesh.lineage.progress import set_in
-from mesh.types import Topic, TopicPartition
+from mesh.types import Finding, Topic, TopicPartition
 
 _AT_ONCE: Final = 100
 READ_SECONDS: Final = 3.0
@@ -31,20 +31,20 @@ class Deposits:
     def __init__(self, admin: Admin, reader: LogReader) -> None:
         self._admin, self._reader = admin, reader
 
-    def problems(self, topic: Topic, deposits: Sequence[Deposit], declared: Declared) -> list[str]:
-        """What is wrong with each deposit, empty for nothing; of fewer than all when reading takes too long.
+    def problems(self, topic: Topic, deposits: Sequence[Deposit], declared: Declared) -> list[Finding | None]:
+        """What is wrong with each deposit, None for nothing; of fewer than all when reading takes too long.
 
         At least one is looked at. Raises DeadlineExceeded when one is there but cannot be read yet, and what Admin and
         LogReader raise.
         """
-        found: list[str] = []
+        found: list[Finding | None] = []
         deadline = time.monotonic() + READ_SECONDS
         while len(found) < len(deposits) and (not found or time.monotonic() < deadline):
             some = deposits[len(found) : len(found) + (_AT_ONCE if found else 1)]
             found += self._some(topic, some, declared)
         return found
 
-    def _some(self, topic: Topic, deposits: Sequence[Deposit], declared: Declared) -> list[str]:
+    def _some(self, topic: Topic, deposits: Sequence[Deposit], declared: Declared) -> list[Finding | None]:
         wanted: dict[int, set[int]] = {}
         for deposit in deposits:
             wanted.setdefault(deposit.at.partition, set()).add(deposit.at.offset)
@@ -72,15 +72,16 @@ class Deposits:
         return end
 
 
-def _problem(payload: bytes | None, deposit: Deposit, declared: Declared) -> str:
+def _problem(payload: bytes | None, deposit: Deposit, declared: Declared) -> Finding | None:
     where = f"its parents are said to lie at partition {deposit.at.partition}, offset {deposit.at.offset}"
     if payload is None:
-        return f"{where} of the topic of parents, where nothing is"
+        return Finding(MALFORMED, "", f"{where} of the topic of parents, where nothing is")
     try:
         content = set_in(payload)
         places = list(places_in(content))
     except LineageBroken as error:
-        return f"{where} of the topic of parents: {error.reason}"
+        return Finding(MALFORMED, "", f"{where} of the topic of parents: {error.reason}")
     if hashlib.sha256(content).digest() != deposit.sha256:
-        return f"{where} of the topic of parents, where other ones are"
-    return next(filter(None, (declared.astray(*place) for place in places)), "")
+        return Finding(MALFORMED, "", f"{where} of the topic of parents, where other ones are")
+    astray = next(filter(None, (declared.astray(*place) for place in places)), "")
+    return Finding(UNDECLARED, "", astray) if astray else None

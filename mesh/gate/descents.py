@@ -8,16 +8,13 @@ from typing import Final
 
 from mesh.contract.derivation import Derivation
 from mesh.gate.deposits import Deposits
-from mesh.gate.inputs import Inputs
+from mesh.gate.inputs import UNDECLARED, Inputs
 from mesh.gate.passage import Passage
 from mesh.gate.product import GatedProduct
 from mesh.gate.repetition import Repetitions
 from mesh.judge import Batch, Verdicts
-from mesh.lineage import MALFORMED, Descent, PartitionChain, descent_in
+from mesh.lineage import Descent, PartitionChain, descent_in
 from mesh.types import Finding, Headers, TopicPartition
-
-UNDECLARED: Final = "parents.undeclared"
-"""A parent lies elsewhere than in the public topics of the declared inputs."""
 
 MOST_BYTES: Final = 4 * 1024 * 1024
 """Of headers in one transaction and partition: their column is no larger, and a manifest takes 8 MiB."""
@@ -119,9 +116,9 @@ class Descents:
                 rows.refuse(row, Finding(UNDECLARED, "", problem))
         lying = [(row, each.deposit) for row, each in rows.sound() if each.deposit is not None]
         problems = self._deposits.problems(product.topics.parents, [deposit for _, deposit in lying], declared)
-        for (row, _), problem in zip(lying, problems, strict=False):
-            if problem:
-                rows.refuse(row, Finding(MALFORMED, "", problem))
+        for (row, _), finding in zip(lying, problems, strict=False):
+            if finding is not None:
+                rows.refuse(row, finding)
         return lying[len(problems)][0] if len(problems) < len(lying) else len(rows.descents)
 
     def settled(self, partition: TopicPartition, passage: Passage) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from mesh.contract import Contract
@@ -13,6 +14,9 @@ from mesh.gate.ports import ContractSource
 from mesh.kafka import Admin, TopicState
 from mesh.lineage import Descent
 from mesh.types import ProductTopics, Topic
+
+UNDECLARED: Final = "parents.undeclared"
+"""A parent lies elsewhere than in the public topics of the declared inputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Declared:
         """What is wrong with a place of parents."""
         known = self.inputs.get(topic_id)
         if known is None:
-            return f"it names a record of topic {topic_id}, which is not a public one of the inputs {self.names}"
+            return f"it names a record of topic {topic_id}, which is no public topic of {self.names}"
         if partition >= known:
             return f"it names partition {partition} of topic {topic_id}, which has {known}"
         return ""

@@ -231,14 +231,14 @@ def test_large_sets_have_to_be_where_the_header_says(site: Site) -> None:
     deposited = large.deposited(site.deposit(encode_deposit(parents)))
     elsewhere = other.deposited(site.deposit(encode_deposit(astray)))
     lost = other.deposited(Reference(site.deposits, site.partition, 999))
-    undeclared = replace(other, parents=astray).deposited(elsewhere.deposit.at if elsewhere.deposit else parents)  # type: ignore[arg-type]
+    undeclared = replace(other, parents=astray).deposited(site.deposit(encode_deposit(astray)))
     forged = replace(other, parents=None, deposit=Deposit(Reference(site.flights, 0, 0), 3, bytes(32)))
     site.send((GOOD, deposited), (GOOD, elsewhere), (GOOD, lost), (GOOD, undeclared), (GOOD, forged))
     assert site.public() == [deposited]
     assert site.refusals() == [
         ["parents.malformed"],
         ["parents.malformed"],
-        ["parents.malformed"],
+        ["parents.undeclared"],
         ["parents.undeclared"],
     ]
     site.send((GOOD, large.deposited(site.deposit(encode_deposit(parents)))))

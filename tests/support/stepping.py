@@ -72,10 +72,11 @@ class Entry:
 class Logs:
     """Every topic with one partition: reader, admin, producer and side input of one step."""
 
-    def __init__(self, contract: Contract) -> None:
-        self.contract, self.topic_names = contract, contract.topics
-        names = ("ingress", "public", "quarantine", "lineage", "commands", "state")
+    def __init__(self, contract: Contract, inputs: Sequence[Contract] = ()) -> None:
+        self.contract, self.topic_names, self.inputs = contract, contract.topics, inputs
+        names = ("ingress", "public", "quarantine", "lineage", "commands", "state", "parents")
         self.ids = {getattr(contract.topics, name): UUID(int=at + 1) for at, name in enumerate(names)}
+        self.ids |= {each.topics.public: UUID(int=101 + at) for at, each in enumerate(inputs)}
         self.logs: defaultdict[str, dict[int, Entry]] = defaultdict(dict)
         self.ends_at: defaultdict[str, int] = defaultdict(int)
         self.pending: list[Entry] = []
@@ -86,7 +87,7 @@ class Logs:
         return 0
 
     def live(self) -> Mapping[Any, Contract]:
-        return {self.contract.topics.public: self.contract}
+        return {each.topics.public: each for each in (self.contract, *self.inputs)}
 
     def schema(self, schema_id: SchemaId) -> str:
         texts = {KEY: self.contract.key_schema_json, VALUE: self.contract.value_schema_json}
@@ -235,8 +236,8 @@ class _Stopped:
 class Stepping:
     """One gate that owns the one partition; ``restart`` makes it another that knows only what is in the logs."""
 
-    def __init__(self, contract: Contract) -> None:
-        self.logs = Logs(contract)
+    def __init__(self, contract: Contract, *inputs: Contract) -> None:
+        self.logs = Logs(contract, inputs)
         self.ingress = TopicPartition(contract.topics.ingress, 0)
         self.alerts: list[str] = []
         self.position = 0
