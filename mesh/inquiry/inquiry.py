@@ -14,6 +14,7 @@ from mesh.errors import BrokerUnreachable, NotAuthorised, NotFound
 from mesh.inquiry.sites import ReachedSite
 from mesh.kafka import Connection
 from mesh.lineage import Atlas, Disposition, Graph, Place, Reach, Reference, Result, Site, Trace, ancestry
+from mesh.lineage.ancestry import ancestry_of_refused
 from mesh.lineage.balance import Balance, HopBalance
 from mesh.lineage.effect import Effect, Impact
 from mesh.lineage.hops import Accounts, accounts, outputs_mismatch, reconcile_input
@@ -194,11 +195,14 @@ class Inquiry:
         return found, closed
 
     def behind(self, found: Trace, reach: Reach | None = None) -> Graph | None:
-        """The ancestry of what was traced; None where it never came to be a public record."""
+        """The ancestry of what was traced; of a record that did not pass, what it says of itself, else None."""
         at = found.asked if found.place is Place.PUBLIC else found.fate.settled
-        if found.fate.disposition is not Disposition.PASSED or at is None or at.topic_id is None:
+        if found.fate.disposition is Disposition.PASSED and at is not None and at.topic_id is not None:
+            return self.ancestry(at, reach)
+        if found.descent is None:
             return None
-        return self.ancestry(at, reach)
+        holding = self.atlas(_domain(found.asked)).holding(ProductTopics.of_any(found.asked.topic))
+        return ancestry_of_refused(found.asked, found.descent, holding, reach)
 
 
 def effect_of(found: Trace) -> Effect | None:

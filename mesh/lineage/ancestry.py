@@ -10,6 +10,7 @@ from uuid import UUID
 from mesh.errors import BrokerUnreachable, LineageBroken, MeshError, NotAuthorised, NotFound
 from mesh.lineage.absence import Gap, Unaccounted
 from mesh.lineage.atlas import Atlas, Holding
+from mesh.lineage.descent import Descent
 from mesh.lineage.making import Makers, Opened
 from mesh.lineage.manifest import Manifest, Place
 from mesh.lineage.offsets import OffsetSet
@@ -44,6 +45,21 @@ def ancestry(asked: Reference, atlas: Atlas, reach: Reach | None = None) -> Grap
     """
     climb = _Climb(atlas, reach or Reach(), Makers())
     root = climb.first(asked)
+    climb.up_from(root)
+    return Graph(root, climb.known)
+
+
+def ancestry_of_refused(at: Coordinate, descent: Descent, holding: Holding, reach: Reach | None = None) -> Graph:
+    """What a record says it was made from that never became public: by its header, which is as far as it can be told.
+
+    ``at`` names its topic by id. Raises nothing for what lies behind it, as ``ancestry``.
+    """
+    climb = _Climb(holding.atlas, reach or Reach(), Makers())
+    topic_id = at.topic_id or holding.topic_id
+    reference = Reference(topic_id, at.partition, at.offset)
+    product = str(holding.family.product)
+    root = Station(reference, at, product=product, making=climb.makers.told(holding, descent))
+    climb.known[reference] = root
     climb.up_from(root)
     return Graph(root, climb.known)
 

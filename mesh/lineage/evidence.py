@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mesh.lineage.descent import Descent
 from mesh.lineage.manifest import Basis, Disposition, Place
 from mesh.lineage.settlement import Result
 from mesh.types import Coordinate, Finding, SchemaId
@@ -121,6 +122,8 @@ class Trace:
     schema: Schema
     basis: Basis
     manifest: ManifestFacts
+    descent: Descent | None = None
+    """What the record itself says it was made from, where it can be read and is a derived one; *attested*."""
     event_time: int | None = None
     """The latest of the records that passed in its transaction, epoch milliseconds."""
     replayed: Move | None = None

@@ -104,8 +104,15 @@ class Makers:
     def making(self, holding: Holding, entry: Entry, column: DescentsColumn, offset: int) -> Making:
         """Of the record at one public offset, whose manifest and column these are."""
         descent = column.descents[offset - entry[1].public.base]
+        made = self.told(holding, descent, column.head.processor)
+        if descent.previous is not None:
+            made.continues = self._before(holding, entry, descent.previous)
+        return made
+
+    def told(self, holding: Holding, descent: Descent, processor: str = "") -> Making:
+        """What a record says of itself, on whichever topic; without the output that it continues."""
         made = Making(
-            processor=column.head.processor,
+            processor=processor,
             driving=descent.driving,
             index=descent.index,
             count=descent.count,
@@ -115,8 +122,6 @@ class Makers:
         )
         self._add_parents(made, holding, descent)
         self._add_build(made, holding)
-        if descent.previous is not None:
-            made.continues = self._before(holding, entry, descent.previous)
         return made
 
     def _add_parents(self, made: Making, holding: Holding, descent: Descent) -> None:
@@ -131,6 +136,7 @@ class Makers:
         told = log.covering(made.driving) if log is not None else None
         if told is not None:
             made.build, made.committed_at = told[1].build, told[1].created_at
+            made.processor = made.processor or told[1].processor
 
     def _log(self, holding: Holding, source: int) -> ProgressLog | None:
         """The commits of the processor over one input partition, as far as they may be read."""

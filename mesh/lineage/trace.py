@@ -9,6 +9,8 @@ from mesh.judge.frame import unframe
 from mesh.kafka.admin import TopicState
 from mesh.kafka.message import Message
 from mesh.lineage.absence import Question, Unaccounted, Vacancy, classify, unaccounted
+from mesh.lineage.descent import Descent
+from mesh.lineage.descent_header import descent_in
 from mesh.lineage.evidence import Fate, ManifestFacts, Move, Parking, Presence, RecordFacts, Schema, Trace
 from mesh.lineage.inventory import ClusterView, Inventory
 from mesh.lineage.log import LineageLog, Reader
@@ -64,6 +66,7 @@ class Walk:
             schema=_schema(manifest, message),
             basis=manifest.basis,
             manifest=self._manifest_facts(at, manifest),
+            descent=_descent(message),
             event_time=manifest.event_time[1] if manifest.event_time is not None else None,
             replayed=self._move(manifest, manifest.settlement(ingress)),
             later=self._later(manifest, fate),
@@ -235,6 +238,11 @@ def _facts(message: Message) -> RecordFacts:
 def _header_origin(message: Message | None) -> bytes | None:
     headers = (message.headers() or ()) if message is not None else ()
     return next((content for name, content in headers if name == ORIGIN_HEADER), None)
+
+
+def _descent(message: Message | None) -> Descent | None:
+    found, _ = descent_in((message.headers() or ()) if message is not None else ())
+    return found if isinstance(found, Descent) else None
 
 
 def _text(origin: bytes | None) -> str | None:

@@ -17,6 +17,7 @@ from mesh.kafka import LogReader, Producer
 from mesh.types import TopicPartition
 from tests.support.broker import eventually
 from tests.support.contracts import Draft
+from tests.support.flowing import Flow, await_progress
 from tests.support.mesh import RunningMesh
 from tests.support.writing import Framing
 
@@ -108,6 +109,17 @@ def test_a_record_written_past_the_gate_is_named(run: Run, mesh: RunningMesh, co
     assert f"{place}/{end}: foreign: no manifest accounts for it" in table.stdout
     assert table.stdout.count("\tNO") == 1, "the other partition adds up"
     assert "does not add up" in table.stderr
+
+
+def test_a_product_adds_up_at_any_moment_while_records_flow(run: Run, mesh: RunningMesh) -> None:
+    product = f"u{secrets.token_hex(4)}.readings"
+    flowing = Draft(product=product, topic={"partitions": 2}).contract()
+    mesh.apply(flowing)
+    with Flow(mesh, [flowing], per_second=300) as flow:
+        for _ in range(6):
+            await_progress(mesh, flow, 60)
+            assert reconciled(run, flowing)["adds_up"]
+    eventually(lambda: total(reconciled(run, flowing), "read") == flow.sent, 60, every=0.5)
 
 
 @pytest.mark.parametrize(("words", "code"), [(["nonsense"], 2), (["no.such"], 1), (["no.such", "--since", "soon"], 2)])

@@ -25,8 +25,10 @@ from mesh.lineage import (
     Station,
     ancestry,
     output_slot,
+    trace,
 )
-from mesh.types import TopicPartition
+from mesh.lineage.ancestry import ancestry_of_refused
+from mesh.types import Coordinate, TopicPartition
 from tests.support.ancestries import grown, reached
 from tests.support.ledgers import Ledger, Logs
 
@@ -117,6 +119,19 @@ def test_depth_is_counted_in_hops(ledger: Ledger) -> None:
     flight = ledger.source("operations.flights", b"1")[0]
     hourly = ledger.one("punctuality.hourly", of=[ledger.one("punctuality.delays", of=[flight])])
     assert [len(walk(ledger, hourly, Reach(depth=depth)).stations) for depth in (0, 1, 2, None)] == [1, 2, 3, 3]
+
+
+def test_a_refused_record_leads_to_what_it_says_it_was_made_from(ledger: Ledger) -> None:
+    flight = ledger.source("operations.flights", b"1")[0]
+    ledger.derive("punctuality.delays", Descent.of_one(flight), b"bad!")
+    ledger.gate("punctuality.delays")
+    found = trace(Coordinate("punctuality.delays.v1.quarantine", 0, 0), ledger.logs, ledger.logs)
+    assert found.descent is not None
+    holding = Atlas.of_one(ledger.logs, ledger.logs).holding(ledger.products["punctuality.delays"].topics)
+    graph = ancestry_of_refused(found.asked, found.descent, holding)
+    assert graph.root.passage is None
+    assert sources(graph.root) == {"operations.flights.csv#1"}
+    assert next(iter(tree(graph))) == "punctuality.delays.v1.quarantine/0/0"
 
 
 class Silent(Logs):
