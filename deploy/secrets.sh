@@ -12,7 +12,7 @@ umask 077
 mkdir -p "$folder"
 domains=()
 for path in "$here"/../contracts/*/; do domains+=("$(basename "$path")"); done
-for principal in _mesh.admin _mesh.gate _mesh.registry _mesh.health "${domains[@]}"; do
+for principal in _mesh.admin _mesh.gate _mesh.registry _mesh.lineage _mesh.health "${domains[@]}"; do
     file="$folder/$principal"
     [ -s "$file" ] || head -c 24 /dev/urandom | base64 | tr '+/' '-_' >"$file"
 done

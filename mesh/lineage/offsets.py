@@ -28,7 +28,10 @@ class OffsetSet:
     """How many members come before each run, and at last how many there are: ranks by bisection."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_below", tuple(accumulate((count for _, count in self.runs), initial=0)))
+        runs = self.runs
+        # Most sets are one run, and lineage is read a million of them at a time.
+        below = (0, runs[0][1]) if len(runs) == 1 else tuple(accumulate((count for _, count in runs), initial=0))
+        object.__setattr__(self, "_below", below)
 
     @classmethod
     def of(cls, offsets: Sequence[int]) -> OffsetSet:
