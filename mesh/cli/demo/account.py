@@ -11,6 +11,7 @@ from mesh.cli.console import Bars
 from mesh.contract import Contract
 from mesh.errors import DeadlineExceeded
 from mesh.gate import GateIdentity
+from mesh.gate.lag import LagMeter
 from mesh.kafka import Admin, Connection, LogReader
 from mesh.lineage import decode_manifest, last_verdict
 from mesh.types import Coordinate, TopicPartition
@@ -52,22 +53,23 @@ class Account:
 
 
 def await_gated(connection: Connection, contracts: Iterable[Contract], bars: Bars) -> None:
-    """Wait until the gates have committed the end of every ingress partition.
+    """Wait until the gates have committed past the last record of every ingress partition.
 
     Raises DeadlineExceeded when nothing moves for ``_STALL_SECONDS``.
     """
     partitions = [place for contract in contracts for place in _partitions(contract, contract.topics.ingress)]
     group = GateIdentity().group
     last, moved = -1, time.monotonic()
-    with Admin(connection) as admin:
-        ends = admin.ends(partitions, committed=True)
+    with Admin(connection) as admin, LogReader(connection) as reader:
+        total, meter = sum(admin.ends(partitions, committed=True).values()), LagMeter(admin, reader)
         while True:
-            done = sum(offset or 0 for offset in admin.committed(group, partitions).values())
-            bars.show("gates", done, sum(ends.values()))
-            if done >= sum(ends.values()):
+            positions = {place: at or 0 for place, at in admin.committed(group, partitions).items()}
+            left = sum(lag.records for lag in meter.measure(positions).values())
+            bars.show("gates", total - left, total)
+            if not left:
                 return
-            if done > last:
-                last, moved = done, time.monotonic()
+            if total - left > last:
+                last, moved = total - left, time.monotonic()
             if time.monotonic() - moved > _STALL_SECONDS:
                 raise DeadlineExceeded("the gates' work (see logs/gate.log)", _STALL_SECONDS)
             time.sleep(0.2)
@@ -84,6 +86,12 @@ def count(connection: Connection, contract: Contract, account: Account) -> None:
             account.accounted += sum(
                 len(decode_manifest(record.value() or b"").delivered) for record in reader.read(place, 0, _WHOLE)
             )
+
+
+def count_accepted(connection: Connection, contract: Contract, account: Account) -> None:
+    """Count what lies on a product's public topic, where no subscriber has."""
+    with LogReader(connection) as reader:
+        account.accepted = sum(_size(reader, place) for place in _partitions(contract, contract.topics.public))
 
 
 def _count_refusals(reader: LogReader, place: TopicPartition, account: Account) -> None:

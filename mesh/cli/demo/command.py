@@ -12,6 +12,7 @@ import typer
 from mesh.catalog import Catalog
 from mesh.cli.console import Bars, emit_json, note, told
 from mesh.cli.demo.account import Account, await_gated, count
+from mesh.cli.demo.deriving import ALL_MONTHS, ask, derive_all
 from mesh.cli.demo.evidence import Evidence, gather
 from mesh.cli.demo.publishing import PRODUCERS, producers_of, publish_all
 from mesh.cli.demo.report import Report, Timing, tell
@@ -32,6 +33,9 @@ _TRACED = "operations.flights"
 def demo(
     records: Annotated[int | None, typer.Option(min=1, help="Publish at most so many records of each product.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")] = False,
+    months: Annotated[
+        int, typer.Option(min=1, max=ALL_MONTHS, help="Derive products from so many months of flights.")
+    ] = 1,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the mesh running.")] = False,
     data: Annotated[Path | None, typer.Option(help="Folder of the mesh; else one that is removed again.")] = None,
     project: Annotated[Path, typer.Option(help="Where contracts/ and producers/ are.")] = Path(),
@@ -42,37 +46,40 @@ def demo(
     provide_jars()
     note("Starting Kafka, the registry and a gate ...")
     with staged(project.absolute(), data, keep=keep) as stage:
-        report = _play(stage, records, began)
+        report = _play(stage, records, months, began)
         emit_json(report.as_json()) if as_json else tell(report)
         if keep:
             _leave(stage)
         elif not as_json:
             _point_on()
-    if not report.conserved:
+    if not report.sound:
         raise typer.Exit(MeshError.exit_code)
 
 
-def _play(stage: Stage, records: int | None, began: float) -> Report:
+def _play(stage: Stage, records: int | None, months: int, began: float) -> Report:
     note("$ mesh apply contracts/")
     stage.run("apply", "contracts/")
     connection = Connection.of(stage.folder.settings())
     with Catalog(connection) as catalog:
         catalog.refresh(relist=True)
-        contracts = {str(name): each for name, each in catalog.contracts().items() if str(name) in PRODUCERS}
+        contracts = {str(name): each for name, each in catalog.contracts().items()}
     first = time.monotonic()
     with Bars() as bars:
         sent = publish_all(stage, records, bars)
         published = time.monotonic()
-        await_gated(connection, contracts.values(), bars)
+        await_gated(connection, [contracts[name] for name in PRODUCERS], bars)
         gated = time.monotonic()
         accounts = {name: Account(name, sent[name]) for name in PRODUCERS}
         _subscribe(stage, accounts, bars)
         subscribed = time.monotonic()
+        derived = derive_all(stage, connection, contracts, months, bars)
+        made = time.monotonic()
+    ask(stage, connection, contracts, derived)
     for name, account in accounts.items():
         count(connection, contracts[name], account)
     traces = _traces(connection, contracts, accounts)
-    timing = Timing(time.monotonic() - began, published - first, gated - first, subscribed - gated)
-    return Report(accounts, traces, timing)
+    timing = Timing(time.monotonic() - began, published - first, gated - first, subscribed - gated, made - subscribed)
+    return Report(accounts, traces, derived, timing)
 
 
 def _subscribe(stage: Stage, accounts: Mapping[str, Account], bars: Bars) -> None:

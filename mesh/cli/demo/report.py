@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from mesh.cli.ancestry import tree
 from mesh.cli.console import emit, emit_table
 from mesh.cli.demo.account import Account, conserved
+from mesh.cli.demo.deriving import Derived
 from mesh.cli.demo.evidence import Evidence
 from mesh.cli.trace import rows
+from mesh.cli.why import lines as reasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,7 @@ class Timing:
     published: float
     gated: float
     subscribed: float
+    derived: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class Report:
 
     accounts: Mapping[str, Account]
     traces: Mapping[str, Evidence | None]
+    derived: Derived
     timing: Timing
 
     @property
@@ -35,14 +40,23 @@ class Report:
 
     @property
     def conserved(self) -> bool:
-        return conserved(self.accounts)
+        """Whether every product adds up, also those that were made from others."""
+        return conserved(self.accounts) and conserved(self.derived.accounts)
+
+    @property
+    def sound(self) -> bool:
+        """Whether everything adds up and every question had its answer."""
+        return self.conserved and self.derived.sound
 
     def as_json(self) -> dict[str, object]:
         """The document of ``mesh demo --json``."""
         return {
             "products": [account.as_json() for account in self.accounts.values()],
+            "derived": self.derived.as_json(),
             "conserved": self.conserved,
             "trace": {name: None if each is None else each.as_json() for name, each in self.traces.items()},
+            "ancestry": None if self.derived.ancestry is None else self.derived.ancestry.as_json(),
+            "why": None if self.derived.missing is None else self.derived.missing.as_json(),
             "records_per_second": self.rates(),
             "seconds": round(self.timing.total, 1),
         }
@@ -69,17 +83,55 @@ def tell(report: Report) -> None:
         f"{report.records:,} records in {report.timing.total:.0f} s: published {rates['published']:,}/s, "
         f"gated {rates['gated']:,}/s (both from the first publish), subscriber {rates['subscribed']:,}/s."
     )
+    emit("")
+    _tell_derived(report)
+    emit("")
     emit(_verdict(report))
     for name, evidence in report.traces.items():
         emit("")
         for line in _trace_lines(name, evidence):
             emit(line)
+    _tell_answers(report.derived)
+
+
+def _tell_derived(report: Report) -> None:
+    derived = report.derived
+    table = ("derived product", "from records", "filtered", "late", "read", "accepted", "quarantined")
+    emit_table(table, [(*map(str, row),) for row in _derived_lines(derived)])
+    emit(f"Made in {report.timing.derived:.0f} s, with the parents of every record.")
+
+
+def _derived_lines(derived: Derived) -> Iterable[tuple[str, ...]]:
+    for name, each in derived.accounts.items():
+        counts = (
+            derived.read[name],
+            derived.filtered[name],
+            derived.late[name],
+            each.read,
+            each.accepted,
+            each.quarantined,
+        )
+        yield name, *(f"{count:,}" for count in counts)
+
+
+def _tell_answers(derived: Derived) -> None:
+    if derived.ancestry is not None:
+        emit("")
+        emit(f"What one hourly figure was made from, `mesh trace {derived.ancestry.root.at} --all`:")
+        for line in tree(derived.ancestry):
+            emit(f"  {line}")
+    if derived.missing is not None:
+        emit("")
+        emit(f"Why one flight made no delay, `mesh why {derived.missing.at}`:")
+        for line in reasons(derived.missing):
+            emit(f"  {line}")
 
 
 def _verdict(report: Report) -> str:
     if report.conserved:
         return "Conserved: for every product read = accepted + quarantined = sent = accounted for by the manifests."
-    wrong = [each for each in report.accounts.values() if not each.conserved]
+    accounts = (*report.accounts.values(), *report.derived.accounts.values())
+    wrong = [each for each in accounts if not each.conserved]
     told = "; ".join(
         f"{each.product}: sent {each.sent}, read {each.read}, accepted {each.accepted}, "
         f"quarantined {each.quarantined}, in manifests {each.accounted}"

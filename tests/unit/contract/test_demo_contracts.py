@@ -43,23 +43,33 @@ def contracts() -> dict[str, Contract]:
     return {str(contract.product): contract for contract in found}
 
 
-DERIVED = "punctuality.delays"
-INPUTS = ("operations.flights", "weather.observations", "fleet.aircraft")
+DERIVED = {
+    "punctuality.delays": ("operations.flights", "weather.observations", "fleet.aircraft"),
+    "punctuality.hourly": ("punctuality.delays",),
+    "safety.unlikely-aircraft": ("operations.flights", "fleet.aircraft"),
+}
+READERS = {
+    "operations.flights": ("delay-desk", "punctuality", "safety"),
+    "weather.observations": ("delay-desk", "punctuality"),
+    "fleet.aircraft": ("delay-desk", "punctuality", "safety"),
+    "safety.unlikely-aircraft": ("register-desk",),
+}
 
 
-def test_there_are_exactly_five_and_one_derived() -> None:
-    assert sorted(contracts()) == sorted([*EXPECTED, DERIVED])
+def test_there_are_exactly_five_of_source_and_three_derived() -> None:
+    assert sorted(contracts()) == sorted([*EXPECTED, *DERIVED])
 
 
-def test_what_is_derived_may_be_read_from_its_inputs_alone() -> None:
-    derivation = contracts()[DERIVED].derivation
+@pytest.mark.parametrize("product", DERIVED)
+def test_what_is_derived_may_be_read_from_its_inputs_alone(product: str) -> None:
+    derivation = contracts()[product].derivation
     assert derivation is not None
-    assert tuple(map(str, derivation.inputs)) == INPUTS
+    assert tuple(map(str, derivation.inputs)) == DERIVED[product]
     known = {contract.product: contract for contract in contracts().values()}
-    assert list(check_inputs(contracts()[DERIVED], known)) == []
+    assert list(check_inputs(contracts()[product], known)) == []
 
 
-@pytest.mark.parametrize("product", [*EXPECTED, DERIVED])
+@pytest.mark.parametrize("product", [*EXPECTED, *DERIVED])
 def test_every_document_says_what_others_need(product: str) -> None:
     contract = contracts()[product]
     assert contract.description
@@ -67,9 +77,9 @@ def test_every_document_says_what_others_need(product: str) -> None:
     assert contract.document.source["support"]
     assert {entry["property"] for entry in contract.document.source["slaProperties"]} >= {"retention"}
     assert all(field.classification and field.description for field in contract.fields)
-    readers = ("delay-desk", "punctuality") if product in INPUTS else ("delay-desk",)
+    readers = READERS.get(product, ("delay-desk",))
     assert [(role.access, role.principals) for role in contract.roles] == [("read", readers)]
-    assert "delay-analysis" in contract.roles[0].purposes
+    assert contract.roles[0].purposes
 
 
 @pytest.mark.parametrize(
@@ -80,7 +90,9 @@ def test_every_document_says_what_others_need(product: str) -> None:
         ("fleet.aircraft", 1, "compact", ("tailnum",), None),
         ("reference.airports", 1, "compact", ("faa",), None),
         ("reference.carriers", 1, "compact", ("carrier",), None),
-        (DERIVED, 4, "delete", ("carrier", "flight", "origin", "scheduled_at"), "scheduled_at"),
+        ("punctuality.delays", 4, "delete", ("carrier", "flight", "origin", "scheduled_at"), "scheduled_at"),
+        ("punctuality.hourly", 2, "delete", ("origin", "carrier", "hour"), "hour"),
+        ("safety.unlikely-aircraft", 4, "delete", ("carrier", "flight", "origin", "scheduled_at"), "scheduled_at"),
     ],
 )
 def test_topics_keys_and_event_times(
@@ -95,6 +107,7 @@ def test_the_names_of_builders_are_never_shown() -> None:
     shown = {field.name for field in contracts()["fleet.aircraft"].fields if not field.sensitive}
     assert "manufacturer" not in shown
     assert "tailnum" in shown
+    assert [each.name for each in contracts()["safety.unlikely-aircraft"].fields if each.sensitive] == ["maker"]
 
 
 @pytest.mark.parametrize("product", EXPECTED)
