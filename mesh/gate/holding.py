@@ -17,7 +17,7 @@ from mesh.gate.spans import spans
 from mesh.judge import Batch, Verdicts
 from mesh.kafka import LogReader, Message, Transaction
 from mesh.lineage import PartitionChain
-from mesh.types import Headers, Reaction, TopicPartition
+from mesh.types import Finding, Headers, Reaction, TopicPartition
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +29,9 @@ _ALL: Final = 1 << 62
 _KEEPING: Final = (Reaction.HOLD_KEY, Reaction.HALT)
 
 
-def keeps(verdicts: Verdicts, row: int) -> bool:
+def keeping(findings: Sequence[Finding]) -> bool:
     """Whether a record judged again holds its key, still or anew: those behind one that halts do not pass it either."""
-    return any(finding.reaction in _KEEPING for finding in verdicts.findings.get(row, ()))
+    return any(finding.reaction in _KEEPING for finding in findings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,10 @@ class Released:
     def batch(self) -> Batch:
         """The records as the judge takes them."""
         return _batch(self.records)
+
+    def behind(self, keeping: Collection[int]) -> Released:
+        """Those that leave when the records at these ingress offsets hold their keys, too: none behind them."""
+        return _going(self.records, self.names, self.verdicts, self.settled, keeping)
 
 
 @dataclass(slots=True)
@@ -235,16 +239,23 @@ def _batch(records: Sequence[ParkedRecord]) -> Batch:
 
 
 def _going(
-    records: Sequence[ParkedRecord], names: Sequence[bytes], verdicts: Verdicts, settled: Collection[int]
+    records: Sequence[ParkedRecord],
+    names: Sequence[bytes],
+    verdicts: Verdicts,
+    settled: Collection[int],
+    others: Collection[int] = (),
 ) -> Released:
-    """Those that leave: of each key up to the first that holds it again."""
+    """Those that leave: of each key up to the first that holds it again, by the verdicts or because others say so."""
     held: set[bytes] = set()
     going: list[int] = []
+    holding: list[int] = []
     for row, name in enumerate(names):
-        if name not in held:
-            going.append(row)
-            if keeps(verdicts, row):
-                held.add(name)
+        if name in held:
+            continue
+        if keeping(verdicts.findings.get(row, ())) or records[row].ingress in others:
+            held.add(name)
+            holding.append(len(going))
+        going.append(row)
     return Released(
         [records[row] for row in going],
         [names[row] for row in going],
@@ -252,6 +263,6 @@ def _going(
             {at: verdicts.findings[row] for at, row in enumerate(going) if row in verdicts.findings},
             [verdicts.event_times[row] for row in going],
         ),
-        frozenset(at for at, row in enumerate(going) if keeps(verdicts, row)),
+        frozenset(holding),
         settled,
     )

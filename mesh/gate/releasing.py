@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from mesh.gate.holding import Released
+from mesh.gate.holding import Released, keeping
 from mesh.gate.observation import Observation
 from mesh.gate.orders import Replay
 from mesh.gate.routing import marking
@@ -41,6 +41,11 @@ class Returning:
     def refused(self) -> bool:
         """Whether it goes to quarantine."""
         return any(finding.refuses for finding in self.findings)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it holds its key, still or anew."""
+        return keeping(self.findings)
 
     @property
     def result(self) -> Result:

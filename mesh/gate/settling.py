@@ -14,7 +14,7 @@ from mesh.gate.breaker import Stops
 from mesh.gate.commands import CommandFeed
 from mesh.gate.deposits import READ_SECONDS
 from mesh.gate.descents import Descents
-from mesh.gate.holding import Holding, Released, keeps
+from mesh.gate.holding import Holding, Released
 from mesh.gate.observation import Observation
 from mesh.gate.orders import Clerk, Orders, Replay, Settled
 from mesh.gate.product import GatedProduct
@@ -107,17 +107,18 @@ class Settler:
         """Read what commands are about and judge it by the contract in force; None when that has to wait."""
         clerk = Clerk(product, partition.partition, self._reader)
         try:
-            if partition not in self._settled:
+            if messages and partition not in self._settled:
                 lineage = TopicPartition(product.topics.lineage, partition.partition)
                 self._settled[partition] = Settled.read(self._reader, lineage, chain)
             stands = self.stops.stands(partition)
-            orders = clerk.orders(messages, chain, self._settled[partition], stands=stands)
+            orders = clerk.orders(messages, chain, self._settled.get(partition, Settled()), stands=stands)
             batch = _batch(orders.replays)
             product.learn(batch)
             verdicts = product.judge.judge(batch)
-            released = self._holding.prepare(product, partition, _ending(orders, verdicts))
-            back = sorted(returning(orders.replays, verdicts, partition, released))
-            back = self._examined(product, partition, chain, back)
+            replayed = returning(orders.replays, verdicts, partition, Released())
+            ending = _ending(orders, self._examined(product, partition, chain, sorted(replayed)))
+            released = self._holding.prepare(product, partition, ending)
+            released, back = self._leaving(product, partition, chain, orders, verdicts, released)
         except MeshError as error:
             # Whatever it is, it must not stop the records: the commands wait, and so do the people behind them.
             seconds = _REST_SECONDS if error.retriable else _LONG_REST_SECONDS
@@ -125,6 +126,24 @@ class Settler:
             self._resting[partition] = self._clock.monotonic() + seconds
             return None
         return Prepared(product, clerk, orders, released, back)
+
+    def _leaving(
+        self,
+        product: GatedProduct,
+        partition: TopicPartition,
+        chain: PartitionChain,
+        orders: Orders,
+        verdicts: Verdicts,
+        released: Released,
+    ) -> tuple[Released, list[Returning]]:
+        """What leaves and what is made of it; a record that its descent stops keeps those behind it from leaving."""
+        while True:
+            back = sorted(returning(orders.replays, verdicts, partition, released))
+            back = self._examined(product, partition, chain, back)
+            left = released.behind({each.ingress for each in back if each.keeps})
+            if (len(left.records), left.holding) == (len(released.records), released.holding):
+                return released, back
+            released = left
 
     def _examined(
         self, product: GatedProduct, partition: TopicPartition, chain: PartitionChain, back: list[Returning]
@@ -216,10 +235,10 @@ def _batch(replays: Collection[Replay]) -> Batch:
     )
 
 
-def _ending(orders: Orders, verdicts: Verdicts) -> set[int]:
+def _ending(orders: Orders, replayed: Sequence[Returning]) -> set[int]:
     """The ingress offsets of the refused records that hold no key any more once this is done."""
     discarded = {each.ingress for each in orders.settlements if each.result is Result.DISCARDED}
-    return discarded | {replay.ingress for row, replay in enumerate(orders.replays) if not keeps(verdicts, row)}
+    return discarded | {each.ingress for each in replayed if not each.keeps}
 
 
 def _commands(ingress: TopicPartition) -> TopicPartition:

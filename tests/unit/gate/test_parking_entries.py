@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from mesh.contract import Contract
 from mesh.errors import LineageBroken
+from mesh.gate.holding import Released
 from mesh.gate.holds import MOST_WAITING, NOBODY, most_waiting, name_of
 from mesh.gate.parking import ParkedRecord, held_key, held_value, kept, parked_key, parked_value
 from mesh.gate.quarantine import ParkedLog, Verb
+from mesh.judge import Verdicts
 from mesh.types import TopicPartition
 from tests.support.stepping import Entry
 from tests.unit.gate.test_hold_order import GOOD, HOLDS, MENDED, Story, contract
@@ -100,6 +102,15 @@ def test_a_key_is_the_same_under_a_new_version_of_its_schema() -> None:
 def test_how_many_may_wait_is_the_contracts_choice(given_: Any, expected: int) -> None:
     assert most_waiting(contract(hold=given_)) == expected
     assert most_waiting(contract()) == MOST_WAITING
+
+
+def test_none_leaves_behind_a_record_that_something_else_stops() -> None:
+    records = [ParkedRecord(at, key, b"v", (), 0) for at, key in ((4, b"a"), (5, b"b"), (6, b"a"), (7, b"b"))]
+    clear = Verdicts({}, [None] * 4)
+    released = Released(records, [each.key for each in records], clear, frozenset(), {3})
+    assert released.behind(()) == released
+    left = released.behind({4})
+    assert ([each.ingress for each in left.records], left.holding, left.settled) == ([4, 5, 7], frozenset({0}), {3})
 
 
 def test_who_waits_for_whom_is_seen_from_outside() -> None:
