@@ -122,8 +122,28 @@ def test_a_product_adds_up_at_any_moment_while_records_flow(run: Run, mesh: Runn
     eventually(lambda: total(reconciled(run, flowing), "read") == flow.sent, 60, every=0.5)
 
 
-@pytest.mark.parametrize(("words", "code"), [(["nonsense"], 2), (["no.such"], 1), (["no.such", "--since", "soon"], 2)])
-def test_what_cannot_be_reconciled_is_said_in_one_sentence(run: Run, words: list[str], code: int) -> None:
-    done = run("reconcile", *words)
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("reconcile nonsense", 2),
+        ("reconcile no.such", 1),
+        ("reconcile no.such --since soon", 2),
+        ("why nonsense", 2),
+        ("why no.such.v1/0/0", 1),
+        ("why --key K no.such", 1),
+        ("why --key K no.such.v1/0/0", 2),
+        ("impact nonsense", 2),
+        ("impact no.such.v1/0/0", 1),
+        ("impact no.such.v1/0/0 --horizon long", 2),
+    ],
+)
+def test_what_cannot_be_answered_is_said_in_one_sentence(run: Run, words: str, code: int) -> None:
+    done = run(*words.split())
     assert (done.exit_code, done.stdout) == (code, "")
     assert done.stderr.strip().count("\n") <= 1
+
+
+def test_what_was_made_of_a_refused_record_is_nothing(run: Run, contract: Contract) -> None:
+    done = run("impact", f"{contract.topics.quarantine}/0/1")
+    assert done.exit_code == 1
+    assert "it never passed, so nothing was made from it" in done.stderr
