@@ -123,7 +123,7 @@ class Load:
             return self._released(crew)
         # A product serves round after round: what its gates have committed before does not count.
         done = self._done(GROUP)
-        return self.fill()._measured(crew, len(self.values), done)
+        return self.fill().measured(crew, len(self.values), done)
 
     def _done(self, group: str) -> int:
         with watching(self.ground.mesh.admin, group, self.places) as counted:
@@ -133,7 +133,7 @@ class Load:
         """One of the loops with confluent-kafka over a load that was written, until it has committed ``enough``."""
         job = self.job(name)
         crew = Crew([[sys.executable, "-m", "benchmarks.loops"]], job.environment(), job.group)
-        return self._measured(crew, min(enough, len(self.values)))
+        return self.measured(crew, min(enough, len(self.values)))
 
     def loops_together(self, name: str, processes: int) -> Reading:
         """So many processes of one loop, over a load that nobody has seen yet."""
@@ -146,7 +146,7 @@ class Load:
         """One of the frameworks, in its own environment."""
         job = self.job(name)
         crew = Crew([[str(python), "-m", f"benchmarks.rivals.with_{name}"]], job.environment(), job.group)
-        return self._measured(crew, min(enough, len(self.values)))
+        return self.measured(crew, min(enough, len(self.values)))
 
     def job(self, name: str) -> Job:
         """A new group, and new topics to write to."""
@@ -159,7 +159,7 @@ class Load:
         client: dict[str, Any] = json.loads(json.dumps(mesh.admin.config()))
         return Job(name, client, own, self.ingress, own, f"{own}.refused", mesh.settings.home.registry, schema, subject)
 
-    def _measured(self, crew: Crew, enough: int, done: int = 0) -> Reading:
+    def measured(self, crew: Crew, enough: int, done: int = 0) -> Reading:
         """From the first commit seen to the one that completes ``enough``; the same black box for all."""
         with (
             self.ground.running(crew.commands, crew.environment) as children,

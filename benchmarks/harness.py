@@ -224,6 +224,8 @@ def _variants(told: Mapping[str, Any]) -> list[str]:
 
 
 def _beside(each: Mapping[str, Any]) -> str:
+    if "broker_cpu_us_per_record" not in each:  # one that runs in this process, where Kafka's share is not watched
+        return ""
     memory = each.get("memory_mib")
     return f"  {each['broker_cpu_us_per_record']['median']:>15,.2f}" + (
         f"  {memory['median']:>5,.0f}" if memory else ""

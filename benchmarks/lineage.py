@@ -1,4 +1,4 @@
-"""What lineage costs where it is asked for: tracing by depth and by number of manifests."""
+"""What lineage costs where it is made and where it is asked for: processors, and tracing by depth and manifests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import tracing
+from benchmarks import processing, tracing
+from benchmarks.ground import ground
 from benchmarks.harness import Benchmark, Readings, in_turns, publish
 from mesh.embedded.jars import JarCache, locked_jars
 from mesh.embedded.kafka import EmbeddedKafka, KafkaOptions
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run as ``python -m benchmarks.lineage``."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--manifests", type=int, default=1_000_000, help="manifests in the largest lineage partition")
+    parser.add_argument("--records", type=int, default=200_000, help="records for a processor on the loop")
+    parser.add_argument("--slow", type=int, default=6_000, help="and for one on Faust")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args(arguments)
     jars = JarCache.of_environment().provide(locked_jars())
@@ -47,8 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         EmbeddedKafka(Path(folder), jars, secrets.token_urlsafe(16), KafkaOptions(heap_mib=1024)) as kafka,
     ):
         readings, names, facts = run(kafka.connection, options.manifests, options.rounds)
-    title = f"tracing on the embedded Kafka, up to {options.manifests:,} manifests and {HOPS} hops"
-    publish(Benchmark("lineage", title, tracing.comparisons(names), notes=_NOTES, facts=facts), readings)
+    with ground() as field:
+        made = processing.measure(field, options.records, options.slow, min(3, options.rounds))
+    title = f"processors, and tracing up to {options.manifests:,} manifests and {HOPS} hops, on the embedded Kafka"
+    comparisons, notes = [*made.comparisons, *tracing.comparisons(names)], [*made.notes, *_NOTES]
+    told = Benchmark("lineage", title, comparisons, notes=notes, facts=facts | made.facts)
+    publish(told, {**made.readings, **readings})
+    for name, size in made.facts["bytes of lineage"].items():
+        print(f"{name}: {size:g} bytes")
     for name, each in facts["milliseconds per trace"].items():
         print(f"{name}: {each:,} ms a trace")
 

@@ -68,12 +68,32 @@ def reference_of(coordinate: Coordinate) -> Reference:
     return Reference(coordinate.topic_id, coordinate.partition, coordinate.offset)
 
 
-@dataclass(slots=True)
 class Output:
-    """A record of the derived product, before it is encoded; its parents are still a set."""
+    """A record of the derived product, before it is encoded; its parents are still a set.
 
-    value: Value
-    descent: Descent
+    The only output of its only parent is by far the most frequent one, so its descent is made when it is asked for.
+    """
+
+    __slots__ = ("_descent", "driving", "value")
+
+    def __init__(self, value: Value, descent: Descent | Reference) -> None:
+        """``descent`` may be the only parent itself."""
+        self.value = value
+        self._descent: Descent | None = None
+        if isinstance(descent, Reference):
+            self.driving = descent
+        else:
+            self.driving, self._descent = descent.driving, descent
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is known to be the only output of its only parent."""
+        return self._descent is None
+
+    @property
+    def descent(self) -> Descent:
+        """Where it comes from."""
+        return Descent.of_one(self.driving) if self._descent is None else self._descent
 
 
 class Fate(StrEnum):

@@ -64,7 +64,10 @@ class EachTask(Stateless):
 def driven(arrival: Arrival, step: Step, values: Iterable[Any]) -> Iterator[Output]:
     """Outputs in order; the parents of each are what the step knew when it was made."""
     for index, value in enumerate(values):
-        yield Output(checked(value), Descent(arrival.reference, index, step.parents()))
+        if index == 0 and step.alone:
+            yield Output(checked(value), arrival.reference)
+        else:
+            yield Output(checked(value), Descent(arrival.reference, index, step.parents()))
 
 
 def checked(value: Any) -> Value:

@@ -42,6 +42,8 @@ class Emitter:
 
     def deposit(self, output: Output) -> Emitted | None:
         """What has to be written, and acknowledged, before the output; None where the header holds its parents."""
+        if output.alone:
+            return None
         parents = output.descent.parents
         if parents is None or _surely_fits(parents) or output.descent.fits:
             return None
@@ -53,12 +55,17 @@ class Emitter:
 
         A product without keys has its records where their drivers were, so that a repeated one meets the first.
         """
+        key = self.encoder.key_of(output.value)
+        at = BY_KEY if key is not None else output.driving.partition % self.partitions
+        return Emitted(self.topics.ingress, at, key, self.encoder.value(output.value), self._headers(output, deposited))
+
+    def _headers(self, output: Output, deposited: tuple[int, int] | None) -> Headers:
+        if output.alone:  # as the format has it: the reference itself
+            return [(PARENTS_HEADER, output.driving.pack())]
         descent = output.descent
         if deposited is not None:
             descent = descent.deposited(Reference(self.parents_id, *deposited))
-        key = self.encoder.key_of(output.value)
-        at = BY_KEY if key is not None else descent.driving.partition % self.partitions
-        return Emitted(self.topics.ingress, at, key, self.encoder.value(output.value), headers_of(descent))
+        return headers_of(descent)
 
 
 def _surely_fits(parents: ParentSet) -> bool:

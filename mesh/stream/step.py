@@ -59,6 +59,11 @@ class Step:
         """Whether the parents were named by ``derive``."""
         return self._named is not None
 
+    @property
+    def alone(self) -> bool:
+        """Whether the record at hand is the only parent so far."""
+        return self._named is None and self._captures and len(self._found) == 1
+
     def parents(self) -> ParentSet:
         """The parents of an output that is made now; raises UsageError where only ``derive`` can tell."""
         if self._named is not None:
