@@ -69,15 +69,18 @@ def descent_of(manifest: Manifest, public_offset: int) -> Descent | None:
     if public_offset not in manifest.public:
         span = manifest.public
         raise LineageBroken(f"offset {public_offset}", f"its manifest covers {span.base} to {span.end} only")
-    if not manifest.parents:
+    column = column_of(manifest)
+    if column is None:
         return None
-    told = decode_descents(manifest.parents)
-    descents = told.descents
-    if not told.head.processor:
-        return None
+    descents = column.descents
     if len(descents) != manifest.public.count:
         raise LineageBroken(_WHAT, f"it tells of {len(descents)} records, its manifest of {manifest.public.count}")
     return descents[public_offset - manifest.public.base]
+
+
+def column_of(manifest: Manifest) -> DescentsColumn | None:
+    """What a manifest tells of the descents of its records; None for a product of source. Raises LineageBroken."""
+    return decode_descents(manifest.parents) if head_of(manifest).processor else None
 
 
 def head_of(manifest: Manifest) -> ColumnHead:

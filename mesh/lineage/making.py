@@ -9,7 +9,7 @@ from functools import cached_property
 from mesh.errors import LineageBroken, MeshError, NotAuthorised, NotFound
 from mesh.lineage.atlas import Holding
 from mesh.lineage.descent import Deposit, Descent, Identity
-from mesh.lineage.descents_column import DescentsColumn, decode_descents
+from mesh.lineage.descents_column import DescentsColumn, column_of
 from mesh.lineage.manifest import Manifest
 from mesh.lineage.origins import decode_origins
 from mesh.lineage.parents import ParentSet
@@ -29,10 +29,8 @@ _OPEN = 64
 
 def descents_of(manifest: Manifest) -> DescentsColumn | None:
     """The descents of all records a manifest passed; None for a product of source. Raises LineageBroken."""
-    if not manifest.parents:
-        return None
-    column = decode_descents(manifest.parents)
-    if len(column.descents) != manifest.public.count:
+    column = column_of(manifest)
+    if column is not None and len(column.descents) != manifest.public.count:
         where = f"{manifest.product} partition {manifest.partition}"
         told = f"its manifest tells of {manifest.public.count} records and of the parents of {len(column.descents)}"
         raise LineageBroken(where, told)

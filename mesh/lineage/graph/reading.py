@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from mesh.kafka.message import Message
-from mesh.lineage.descents_column import decode_descents
+from mesh.lineage.descents_column import column_of
 from mesh.lineage.encoding import decode_manifest
 from mesh.lineage.graph.facts import Activity, Consumption, activity_of, consumption_of
 from mesh.lineage.graph.topology import SPAN_MS
@@ -71,7 +71,7 @@ def _window(reader: TimedReader, partition: TopicPartition, at: int) -> Iterator
 def _manifest(found: Recent, name: Topic, payload: bytes) -> None:
     manifest = decode_manifest(payload)
     found.topics.setdefault(manifest.topics.public, ProductTopics.of_any(name).public)
-    column = decode_descents(manifest.parents) if manifest.parents else None
+    column = column_of(manifest)
     found.activities.append(activity_of(name, manifest, column))
 
 

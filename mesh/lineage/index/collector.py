@@ -12,7 +12,7 @@ from uuid import UUID
 
 from mesh.errors import LineageBroken, UsageError
 from mesh.kafka.message import Message
-from mesh.lineage.descents_column import decode_descents
+from mesh.lineage.descents_column import column_of
 from mesh.lineage.encoding import decode_manifest
 from mesh.lineage.graph.facts import Declaration, activity_of, consumption_of
 from mesh.lineage.index.edges import EdgeReader
@@ -185,7 +185,7 @@ class Collector:
 
     def _manifest(self, topic: str, manifest: Manifest) -> Iterable[Edge]:
         family = ProductTopics.of_any(topic)
-        column = decode_descents(manifest.parents) if manifest.parents else None
+        column = column_of(manifest)
         # Read before anything of the manifest is counted: a damaged set must not leave half of it behind.
         edges = list(self._reading.edges(family, manifest, column.descents)) if column is not None else []
         self._store.name(manifest.topics.public, family.public)

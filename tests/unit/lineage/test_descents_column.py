@@ -167,5 +167,7 @@ def test_a_public_record_is_asked_for_its_descent() -> None:
     with pytest.raises(LineageBroken, match="offset 105"):
         descent_of(told, 105)
     assert descent_of(manifest(descents, b""), 100) is None, "a product of source says nothing of parents"
+    carried = encode_descents(DescentsColumn(ColumnHead("", late_before=7)))
+    assert descent_of(manifest(descents, carried), 100) is None, "nor does one that was derived before"
     with pytest.raises(LineageBroken, match="it tells of 4 records"):
         descent_of(manifest(descents, encode_descents(DescentsColumn(HEAD, descents[:4]))), 100)
