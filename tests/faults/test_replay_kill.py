@@ -20,6 +20,7 @@ from tests.support.broker import eventually
 from tests.support.checker import check
 from tests.support.contracts import Draft
 from tests.support.mesh import RunningMesh
+from tests.support.toll import Toll
 from tests.support.writing import Framing
 
 # In the soak: with it make test would need more than its twelve minutes on two cores.
@@ -73,7 +74,9 @@ def commands(mesh: RunningMesh, contract: Contract) -> list[Command]:
     return found * 2
 
 
-def test_kills_while_commands_are_settled_leave_one_effect_each(mesh: RunningMesh, contract: Contract) -> None:
+def test_kills_while_commands_are_settled_leave_one_effect_each(
+    mesh: RunningMesh, contract: Contract, toll: Toll
+) -> None:
     chance = random.Random(SEED)
     orders = commands(mesh, contract)
     cuts = sorted(chance.sample(range(50, len(orders) - 50), ROUNDS))
@@ -109,4 +112,5 @@ def test_kills_while_commands_are_settled_leave_one_effect_each(mesh: RunningMes
         Result.VOID: len(orders) // 2,
     }
     read = RECORDS + 30 * ROUNDS
+    toll.add("R11 gate killed while settling", rounds=ROUNDS, kills=ROUNDS, written=read, read=tally.read)
     assert (tally.read, tally.accepted) == (read, read * 2 // 3 + passed)
