@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import secrets
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -63,7 +64,8 @@ def test_a_rebalance_storm_loses_nothing(
                 kills += 1
                 gate.start()
             else:
-                assert gate.stop() == 0
+                # One that was started a moment ago does not listen to the signal yet, and ends by it.
+                assert gate.stop() in (0, -signal.SIGTERM)
             # While the group is still sorting itself out, now and then.
             flow.wait(chance.uniform(0.2, 2.0))
         for gate in pool:
