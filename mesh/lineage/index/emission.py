@@ -50,14 +50,12 @@ class Emission:
         self._runs.declare(declaration)
 
     def manifest(self, lineage: str, manifest: Manifest) -> None:
-        """One transaction of a gate; one of a minute that was told already is passed over."""
-        if self._new(manifest.created_at):
-            self._runs.manifest(lineage, manifest)
+        """One transaction of a gate; what comes late for its minute is told of that minute, beside what was."""
+        self._runs.manifest(lineage, manifest)
 
     def progress(self, parents: str, progress: Progress) -> None:
         """One commit of a processor, likewise."""
-        if self._new(progress.created_at):
-            self._runs.progress(parents, progress)
+        self._runs.progress(parents, progress)
 
     def rewind(self, past: Past, positions: Mapping[TopicPartition, int]) -> None:
         """Take again what was folded but not told when the last collector ended: it was in its memory alone."""
@@ -80,13 +78,18 @@ class Emission:
         return 0 if muted else len(events)
 
     def _new(self, moment: int) -> bool:
+        """Whether its minute is untold: Kafka's time of a record, by which it was found, is later than its own."""
         return self._told is None or moment // MINUTE_MS > self._told
 
     def _take(self, topic: str, payload: bytes) -> None:
         try:
             if topic.endswith(".lineage"):
-                self.manifest(topic, decode_manifest(payload))
-            elif topic.endswith(".parents") and isinstance(record := decode_parents_record(payload), Progress):
-                self.progress(topic, record)
+                manifest = decode_manifest(payload)
+                if self._new(manifest.created_at):
+                    self.manifest(topic, manifest)
+            elif topic.endswith(".parents"):
+                record = decode_parents_record(payload)
+                if isinstance(record, Progress) and self._new(record.created_at):
+                    self.progress(topic, record)
         except LineageBroken:
             return  # the fold has set it aside and told of it

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mesh.lineage import encode_manifest
 from mesh.lineage.graph import Declaration
 from mesh.lineage.index import Collector, Store
 from mesh.lineage.index.emission import Emission
 from mesh.lineage.openlineage import Naming, Runs
+from mesh.types import SchemaId
 from tests.support.deriving import Derived
 from tests.support.lined import Lines
 from tests.support.openlineage import faults
@@ -37,10 +39,10 @@ class Listening:
         self.collector.relist()
         self.emission.rewind(self.lines, self.collector.positions)
 
-    def work(self, minute: int, count: int = 10) -> None:
-        """The gate passes so many records in a minute."""
-        at = minute * MINUTE + 1_000
-        self.lines.manifest("s.a.v1", manifest("s.a.v1", self.next, count, at))
+    def work(self, minute: int, count: int = 10, second: int = 1, written: int = 0) -> None:
+        """The gate passes so many records in a minute; Kafka has the manifest so many milliseconds later."""
+        told = manifest("s.a.v1", self.next, count, minute * MINUTE + second * 1_000)
+        self.lines.write("s.a.v1.lineage", encode_manifest(told, SchemaId(9)), told.created_at + written)
         self.next += count
         self.collector._listed = float("-inf")
         self.collector.relist()
@@ -81,6 +83,27 @@ def test_a_restart_in_the_middle_of_a_minute_loses_and_repeats_nothing(tmp_path:
     listening.restart()
     assert listening.tick(103) == []
     assert len({each["run"]["runId"] for each in listening.sent}) == 1
+
+
+def test_a_transaction_at_the_edge_of_a_minute_is_told_once_over_a_restart(tmp_path: Path) -> None:
+    listening = Listening(tmp_path / "index.db")
+    listening.work(100)
+    listening.tick(101)
+    listening.work(101, 7, second=59, written=1_500)
+    assert listening.tick(102) == [("RUNNING", 7)]
+    listening.restart()
+    listening.work(102, 3)
+    assert listening.tick(103) == [("RUNNING", 3)]
+
+
+def test_what_comes_late_for_its_minute_is_told_all_the_same(tmp_path: Path) -> None:
+    listening = Listening(tmp_path / "index.db")
+    listening.work(100)
+    listening.tick(101)
+    listening.work(101, 4)
+    assert listening.tick(102) == [("RUNNING", 4)]
+    listening.work(101, 2)
+    assert listening.tick(103)[0] == ("RUNNING", 2)
 
 
 def test_a_new_file_names_the_same_runs(tmp_path: Path) -> None:

@@ -61,8 +61,10 @@ def test_it_goes_on_where_it_stopped_and_folds_nothing_twice(cut: int, tmp_path:
     with Store(path) as store:
         collector = Collector(store, lines.sources())
         collector.relist()
-        collector.fold(lines.messages()[:cut])
-        collector.fold(lines.messages()[: cut + 3])
+        messages = sorted(lines.messages(), key=lambda each: (each.topic(), each.offset()))
+        assert messages[0].topic().endswith(".lineage"), "what is counted, and not only what is looked up"
+        collector.fold(messages[:cut])
+        collector.fold(messages[: cut + 3])
     collected(lines, path)
     assert told(path) == told(whole)
 
@@ -146,6 +148,16 @@ def test_a_set_that_expired_leaves_what_drove_the_record(tmp_path: Path) -> None
     lookup = Lookup(tmp_path / "index.db")
     assert len(lookup.children(Reference(topic_id("s.a.v1"), 0, 4))) == 1
     assert lookup.children(Reference(topic_id("s.a.v1"), 0, 6)) == []
+
+
+def test_another_set_in_the_place_of_one_is_not_taken_for_it(tmp_path: Path) -> None:
+    lines, place = Lines(), topic_id("s.a.v1")
+    parents = ParentSet.of([Reference(place, 0, 2 * number) for number in range(500)])
+    at = lines.deposit("d.c.v1", ParentSet.of([Reference(place, 0, 77)]))
+    lines.derived("d.c.v1", [Descent(Reference(place, 0, 4), parents=parents).deposited(at)], 0, 1)
+    lookup = collected(lines, tmp_path / "index.db")
+    assert lookup.children(Reference(place, 0, 77)) == []
+    assert len(lookup.children(Reference(place, 0, 4))) == 1
 
 
 def test_what_a_topic_told_that_is_gone_is_forgotten(tmp_path: Path) -> None:
