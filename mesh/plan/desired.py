@@ -193,6 +193,8 @@ def _fixed(contract: Contract) -> str | None:
         return "the product is compacted, and its keys would move to other partitions"
     if holds_keys(contract):
         return "the product holds keys, and they would move to other partitions"
+    if contract.derivation is not None:
+        return "the product is derived, and the state of its processor would be looked for in other partitions"
     return None
 
 

@@ -79,3 +79,10 @@ def test_a_product_of_source_has_none_of_that() -> None:
     assert contract.derivation is None
     names = {topic.name for scope in desired([contract], "here", "{}").scopes for topic in scope.topics}
     assert not {name for name in names if name.endswith(("parents", "changelog", "repartition"))}
+
+
+def test_the_partitions_of_a_derived_product_are_fixed_because_state_lies_in_them() -> None:
+    wanted = desired([_contract("{inputs: [operations.flights]}")], "here", "{}")
+    topics = {topic.name: topic.fixed for scope in wanted.scopes for topic in scope.topics}
+    assert "state of its processor" in (topics["punctuality.delays.v1.changelog"] or "")
+    assert topics["punctuality.delays.v1"] is not None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mesh.stream import Place
 from tests.support.pipeline_oracle import expected
 from tests.support.pipeline_run import Rehearsal, Told, arrival, engine_of, run_plainly
-from tests.support.pipelines import EVENTS, KINDS, Case, Kind, cases
+from tests.support.pipelines import EVENTS, KINDS, Case, Event, Kind, cases
 
 
 def agree(told: Told, case: Case) -> None:
@@ -65,3 +65,13 @@ def run_roughly(case: Case, dice: random.Random) -> Told:
 def test_aborts_and_restarts_change_nothing(kind: Kind, data: st.DataObject, seed: int) -> None:
     case = data.draw(cases((kind,)))
     agree(run_roughly(case, random.Random(seed)), case)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_aborts_and_restarts_in_large_windows_change_nothing(kind: Kind) -> None:
+    dice = random.Random(5)
+    for _ in range(6):
+        events = [Event(0, dice.choice("ab"), at + dice.randint(-9, 0), at % 7) for at in range(70)]
+        rates = [Event(0, dice.choice("ab"), at * 9, at) for at in range(8)]
+        case = Case(kind, tuple(events), tuple(rates), 1, size=dice.choice([4, 25]), hop=4, lateness=3, retention=30)
+        agree(run_roughly(case, dice), case)
