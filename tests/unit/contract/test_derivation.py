@@ -83,6 +83,6 @@ def test_a_product_of_source_has_none_of_that() -> None:
 
 def test_the_partitions_of_a_derived_product_are_fixed_because_state_lies_in_them() -> None:
     wanted = desired([_contract("{inputs: [operations.flights]}")], "here", "{}")
-    topics = {topic.name: topic.fixed for scope in wanted.scopes for topic in scope.topics}
+    topics = {str(topic.name): topic.fixed for scope in wanted.scopes for topic in scope.topics}
     assert "state of its processor" in (topics["punctuality.delays.v1.changelog"] or "")
     assert topics["punctuality.delays.v1"] is not None
