@@ -7,6 +7,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -204,11 +205,15 @@ def test_a_killed_worker_repeats_outputs_under_the_same_identities_and_loses_non
     own = {output for output in wanted if numbers[output[0]] % 6 != 4}
     passed = seen([derived.output(each) for each in derived.read(derived.contract.topics.public)])
     assert (set(passed), passed.total()) == (own, len(own))
+    balance = way_in.reconcile(derived.contract.product)
+    assert balance.adds_up, balance.mismatches
+    assert sum(each.input for each in balance.hops) == 300
     delivered = {(each.partition, offset) for each in derived.progress() for offset in each.delivered}
     assert delivered == {(place.partition, place.offset) for place in derived.inputs().values()}
     assert _topics(mesh) == topics
 
 
+@pytest.mark.soak
 def test_an_error_in_an_agent_halts_before_its_record_and_a_mended_program_goes_on_there(
     mesh: RunningMesh, way_in: Mesh, derived: Derived
 ) -> None:
@@ -254,6 +259,23 @@ def test_two_workers_share_the_partitions_and_together_make_every_output(
     for each in workers:
         each.send_signal(signal.SIGTERM)
     assert [each.wait(60) for each in workers] == [0, 0]
+
+
+@pytest.mark.soak
+def test_a_worker_outlives_the_age_that_a_log_in_may_have(mesh: RunningMesh, way_in: Mesh, derived: Derived) -> None:
+    """The client does not log in again within a connection; the broker closes it after its age (60 s)."""
+    publish(mesh, way_in, derived.source, 60)
+    worker = derived.start("mixed")
+    first = {place for number, place in derived.inputs().items() if number % 6}
+    eventually(lambda: first <= {each.descent.driving for each in derived.outputs()}, 60, every=0.5)
+    until = time.monotonic() + 75
+    eventually(lambda: time.monotonic() > until, 90, every=1.0)
+    publish(mesh, way_in, derived.source, 60, start=60)
+    wanted = {place for number, place in derived.inputs().items() if number % 6}
+    eventually(lambda: wanted <= {each.descent.driving for each in derived.outputs()}, 60, every=0.5)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(60) == 0
+    assert sum(len(each.delivered) for each in derived.progress()) >= 120
 
 
 @pytest.mark.soak

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 from mesh.consumer import Record
-from mesh.errors import ParentsUnknown, ProcessorStopped, UsageError
+from mesh.errors import MeshError, ParentsUnknown, ProcessorStopped, UsageError
 from mesh.lineage import (
     PARENTS_HEADER,
     Descent,
@@ -29,7 +29,6 @@ from mesh.stream.faust.outbox import Outbox
 from mesh.stream.faust.scope import Scope, current, swap
 from mesh.stream.faust.state import State, Stateless
 from mesh.stream.faust.wiring import Fetched, Wiring
-from mesh.stream.task import ProcessingFailed
 from mesh.types import TopicPartition
 
 logger = logging.getLogger(__name__)
@@ -117,10 +116,9 @@ class Bridge:
             scope.entry.parked = scope.entry.done = True
             logger.warning("%s sets %s aside: %s", self.wiring.group, where, type(error).__name__)
             return
-        if isinstance(error, ProcessingFailed):
-            self.halt(error)
-            return
-        stopped = ProcessorStopped(self.wiring.group, where, type(error).__name__)
+        # An error of the mesh never holds a value; any other may.
+        cause = str(error) if isinstance(error, MeshError) else type(error).__name__
+        stopped = ProcessorStopped(self.wiring.group, where, cause)
         stopped.__cause__ = error
         self.halt(stopped)
 

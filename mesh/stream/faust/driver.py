@@ -9,10 +9,8 @@ from typing import Any, Final
 from mesh.errors import PermanentError, UsageError
 from mesh.stream import Arrival, Outcome, Place, Waiting
 from mesh.stream.binding import Binding, Running, Tally, Told
-from mesh.stream.declared import Each
 from mesh.stream.emission import Emitter
 from mesh.stream.faust.app import Application
-from mesh.stream.faust.bridge import OnError
 from mesh.stream.faust.keeper import Keeper
 from mesh.stream.faust.run import serve
 from mesh.stream.faust.wiring import Wiring
@@ -28,7 +26,7 @@ def run_faust(binding: Binding, running: Running, stopping: Callable[[], bool], 
     Raises ProcessingFailed and UsageError for what a function did, EncodingRefused for an output that is not of its
     schema, DeliveryFailed for one that the broker did not take, RecordsLost and MalformedBody for inputs.
     """
-    driver = Driver(binding, running)
+    driver = Driver(binding)
     driver.app.bridge.told = told
     try:
         driver.lookups.load(stopping, fixed=running.until_end)
@@ -42,12 +40,12 @@ def run_faust(binding: Binding, running: Running, stopping: Callable[[], bool], 
 class Driver:
     """One processor on one worker; agents of the inputs that drive it, and tables of the others."""
 
-    def __init__(self, binding: Binding, running: Running, on_error: OnError = "halt") -> None:
-        _check(binding, on_error)
+    def __init__(self, binding: Binding) -> None:
+        _check(binding)
         tables = binding.tables()
         self.engine = binding.engine(tables)
         self.lookups = Lookups(binding, tables)
-        self.app = Application(Wiring(binding), on_error)
+        self.app = Application(Wiring(binding), "halt")
         self.keeper = Keeper(self.engine, self.app.bridge.wiring)
         self.app.bridge.state, self.app.bridge.settles = self.keeper, False
         contract = binding.contract
@@ -94,7 +92,8 @@ class Driver:
                 self.lookups.awaits(waiting)
                 return False
             except PermanentError as error:
-                bridge.failed(error)
+                # It may have changed a state half-way, so nothing can be set aside here.
+                bridge.halt(error)
                 return True
             entry.outputs += len(outcome.outputs)
             entry.fate, entry.done = outcome.fate, True
@@ -126,11 +125,9 @@ class Driver:
             await self.app.bridge.finished(made, self.app.write)
 
 
-def _check(binding: Binding, on_error: OnError) -> None:
+def _check(binding: Binding) -> None:
     if binding.repartition:
         raise UsageError(
             f"{binding.contract.product} keys records anew, in event-time order over all its inputs; Faust sends them "
             "as they come, so run it on the loop"
         )
-    if on_error == "park" and not all(isinstance(each, Each) for each in binding.processor.handlers):
-        raise UsageError("a record that failed half-way may have changed a state: on_error='park' is for each() alone")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import sys
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from faust.topics import Topic
 
 from mesh.errors import SettingsError, UsageError
 from mesh.kafka import Connection
+from mesh.lineage import PARENTS_HEADER, Descent
 from mesh.stream.faust.app import Application, application
 from mesh.stream.faust.schema import Framed
-from tests.unit.stream.faust.test_bridge import MADE, binding
+from tests.unit.stream.faust.test_bridge import MADE, at, binding
 
 
 @pytest.fixture
@@ -87,3 +90,41 @@ def test_without_its_extra_the_runtime_says_which_one(monkeypatch: pytest.Monkey
     monkeypatch.delitem(sys.modules, "mesh.stream.faust")
     with pytest.raises(SettingsError, match=r"mesh-backbone\[faust\]"):
         importlib.import_module("mesh.stream.faust")
+
+
+def test_what_was_made_first_leaves_first(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[Any] = []
+
+    async def publish(self: Topic, future: Any, wait: bool = False) -> None:
+        left.append(future)
+
+    monkeypatch.setattr(Topic, "publish_message", publish)
+
+    async def swapped() -> list[Any]:
+        with app.derive(at(1)):
+            futures = [app.output.as_future_message(value={"station": "S", "speed": float(n)}) for n in range(3)]
+        sent = [asyncio.create_task(app.output.publish_message(each)) for each in reversed(futures)]
+        await asyncio.gather(*sent)
+        return futures
+
+    assert asyncio.run(swapped()) == left
+    assert [Descent.decode(each.message.headers[PARENTS_HEADER]).index for each in left] == [0, 1, 2]
+
+
+def test_a_record_that_could_not_leave_does_not_hold_up_the_next(
+    app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def publish(self: Topic, future: Any, wait: bool = False) -> None:
+        raise OSError("gone")
+
+    monkeypatch.setattr(Topic, "publish_message", publish)
+
+    async def refused() -> None:
+        with app.derive(at(1)):
+            futures = [app.output.as_future_message(value={"station": "S", "speed": 1.0}) for _ in range(2)]
+        for each in futures:
+            with pytest.raises(OSError, match="gone"):
+                await asyncio.wait_for(app.output.publish_message(each), 10)
+        await asyncio.wait_for(app.bridge.outbox.settle("t"), 10)
+
+    asyncio.run(refused())

@@ -11,7 +11,7 @@ import pytest
 
 from mesh.consumer.record import Source
 from mesh.contract import Contract
-from mesh.errors import DeliveryFailed, MalformedBody, ParentsUnknown, ProcessorStopped, UsageError
+from mesh.errors import DeliveryFailed, EncodingRefused, MalformedBody, ParentsUnknown, ProcessorStopped, UsageError
 from mesh.kafka import Connection
 from mesh.lineage import ParentSet, Progress, Reference, decode_parents_record, output_slot
 from mesh.producer.encoding import RecordEncoder
@@ -202,6 +202,13 @@ def test_an_error_of_the_program_halts_before_the_record_it_happened_on() -> Non
     assert not kept.commit(made)
     with pytest.raises(ProcessorStopped):
         made.dress(INGRESS, {})
+
+
+def test_a_record_that_does_not_fit_its_schema_is_told_with_the_field() -> None:
+    made = bridge()
+    begin(made, 3)
+    made.failed(EncodingRefused("speed", "is missing"))
+    assert "a.readings.v1/1/3: speed is missing" in str(made.fault)
 
 
 def test_an_error_sets_its_record_aside_where_asked_and_the_next_goes_on() -> None:
