@@ -85,6 +85,7 @@ CONSUMED = Metric(
 READ = Metric("mesh.gate.records.read", Kind.COUNTER, "{record}", "Ingress records judged", _OF_PARTITION)
 ACCEPTED = Metric("mesh.gate.records.accepted", Kind.COUNTER, "{record}", "Records made public", _OF_PARTITION)
 QUARANTINED = Metric("mesh.gate.records.quarantined", Kind.COUNTER, "{record}", "Records refused", _OF_PARTITION)
+REPEATED = Metric("mesh.gate.records.repeated", Kind.COUNTER, "{record}", "Outputs that came again", _OF_PARTITION)
 FINDINGS = Metric(
     "mesh.gate.findings",
     Kind.COUNTER,
@@ -108,6 +109,7 @@ METRICS: Final = (
     READ,
     ACCEPTED,
     QUARANTINED,
+    REPEATED,
     FINDINGS,
     TRANSACTIONS,
     COMMIT,

@@ -27,6 +27,7 @@ from mesh.telemetry import (
     PRODUCT,
     QUARANTINED,
     READ,
+    REPEATED,
     TRACEPARENT,
     TRANSACTIONS,
     Attributes,
@@ -79,6 +80,8 @@ class GateMeter:
         self._telemetry.add(READ, len(observation.delivered), attributes)
         self._telemetry.add(ACCEPTED, observation.public.count, attributes)
         self._telemetry.add(QUARANTINED, observation.quarantine.count, attributes)
+        if observation.repeated:
+            self._telemetry.add(REPEATED, len(observation.repeated), attributes)
         for clause, count in observation.clauses.items():
             self._telemetry.add(FINDINGS, count, {**attributes, CLAUSE: clause})
 
