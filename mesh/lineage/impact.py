@@ -39,7 +39,10 @@ class ForwardIndex(Protocol):
     """An index of what was made from what; derived from manifests, and never needed."""
 
     def children(self, consumer: Consumer, parents: ParentSet) -> Iterable[tuple[int, int]] | None:
-        """Partition and public offset of the consumer's records made from these; None when it does not know all."""
+        """Partition and public offset of the consumer's records that name these as parents; None: not all are known.
+
+        Those that only continue an earlier output need not be among them: they come after one that is.
+        """
 
 
 @dataclass
@@ -81,8 +84,10 @@ class Forward:
         if not affected and name not in self._found:
             return
         try:
+            firsts = self._firsts(consumer, affected)
             for partition in range(consumer.holding.inventory.partitions):
-                self._partition(consumer, partition, affected)
+                if firsts is None or partition in firsts:
+                    self._partition(consumer, partition, affected, firsts[partition] if firsts is not None else None)
         except (NotAuthorised, NotFound, BrokerUnreachable) as error:
             self._closed[name] = str(error)
 
@@ -97,25 +102,34 @@ class Forward:
         moments = [found.oldest for name, found in self._found.items() if name in names and found.oldest is not None]
         return min(moments) - _SKEW
 
-    def _partition(self, consumer: Consumer, partition: int, affected: ParentSet) -> None:
+    def _firsts(self, consumer: Consumer, affected: ParentSet) -> dict[int, int] | None:
+        """The first public offset in each partition that the index knows of; None where it cannot be asked.
+
+        A record that continues an affected one comes after it, and one without an affected parent before it has none
+        to continue. So what lies before the first child need not be read, and no partition without one.
+        """
+        if self._index is None or str(consumer.holding.family.product) in self._found:
+            return None
+        known = self._index.children(consumer, affected)
+        if known is None:
+            return None
+        firsts: dict[int, int] = {}
+        for partition, offset in known:
+            firsts[partition] = min(offset, firsts.get(partition, offset))
+        return firsts
+
+    def _partition(self, consumer: Consumer, partition: int, affected: ParentSet, first: int | None) -> None:
         found = self._found.setdefault(str(consumer.holding.family.product), _Found())
         hunt = _Hunt(consumer.holding, affected, found.records)
-        for manifest in self._manifests(consumer, partition, affected):
+        for manifest in self._manifests(consumer, partition, first):
             for effect in hunt.through(manifest):
                 found.add(effect)
 
-    def _manifests(self, consumer: Consumer, partition: int, affected: ParentSet) -> Iterator[Manifest]:
+    def _manifests(self, consumer: Consumer, partition: int, first: int | None) -> Iterator[Manifest]:
         """Those that may tell of something affected, oldest first."""
-        log, known = consumer.holding.log(partition), None
-        if self._index is not None:
-            known = self._index.children(consumer, affected)
-        if known is not None:
-            offsets = OffsetSet.of(sorted({offset for where, offset in known if where == partition}))
-            for entry, _ in log.index.covering(Place.PUBLIC, offsets, consumer.holding.topic_id):
-                if entry is not None:
-                    yield entry[1]
-            return
-        start = log.index.since(self._since(consumer))
+        log = consumer.holding.log(partition)
+        entry = log.index.find(Place.PUBLIC, first, consumer.holding.topic_id) if first is not None else None
+        start = entry[0] if entry is not None else log.index.since(self._since(consumer))
         while start < log.end:
             upto = min(start + _CHUNK, log.end)
             yield from (manifest for _, manifest in log.entries(start, upto))
