@@ -78,3 +78,20 @@ def test_a_principal_is_needed_where_the_cluster_asks_for_one(file: Path) -> Non
     with pytest.raises(SettingsError, match="no principal is configured"):
         Connection.of(Settings.load())
     assert Connection.of(Settings.load(), "weather").principal == "weather"
+
+
+def test_who_acts_as_a_caller_finds_nobody_elses_secret(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    for principal in ("_mesh.admin", "customs"):
+        (tmp_path / "secrets" / principal).write_text("kept", "utf-8")
+    path = tmp_path / "mesh.yaml"
+    path.write_text(
+        "clusters: {one: {bootstrap: 'k:1', registry: 'http://r'}}\nsecret: file:secrets/{principal}\n", "utf-8"
+    )
+    settings = Settings.load(path)
+    acting = settings.acting_as("customs", "shown").model_copy(update={"clusters": settings.clusters})
+    assert (acting.principal, acting.password("customs").get_secret_value()) == ("customs", "shown")
+    with pytest.raises(SettingsError, match="as customs alone"):
+        acting.password("_mesh.admin")
+    assert settings.password("_mesh.admin").get_secret_value() == "kept"
+    assert "shown" not in repr(acting)
