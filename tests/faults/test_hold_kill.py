@@ -25,7 +25,7 @@ from tests.support.writing import Framing
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(600)]
 
-ROUNDS = int(os.environ.get("MESH_TEST_ROUNDS", "2"))
+ROUNDS = int(os.environ.get("MESH_TEST_ROUNDS", "5"))
 RECORDS = 600
 KEYS = 5
 SEED = int(os.environ.get("MESH_TEST_SEED", "20261126"))
@@ -99,11 +99,14 @@ def in_order(site: Site) -> int:
     return sum(map(len, found.values()))
 
 
-def test_kills_while_keys_are_held_and_released_leave_every_key_in_order(mesh: RunningMesh, contract: Contract) -> None:
+@pytest.mark.parametrize("rounds", [1, pytest.param(ROUNDS, marks=pytest.mark.soak)])
+def test_kills_while_keys_are_held_and_released_leave_every_key_in_order(
+    mesh: RunningMesh, contract: Contract, rounds: int
+) -> None:
     with LogReader(mesh.admin) as reader:
         site = Site(mesh, contract, reader)
-        sent = ROUNDS * RECORDS
-        for number in range(ROUNDS):
+        sent = rounds * RECORDS
+        for number in range(rounds):
             kill_twice(site, random.Random(SEED + number), number * RECORDS)
             in_order(site)
 
@@ -113,7 +116,7 @@ def test_kills_while_keys_are_held_and_released_leave_every_key_in_order(mesh: R
                 return False
             return (last.records_parked, last.keys_held) == (0, 0)
 
-        eventually(settled, 60 + 60 * ROUNDS, every=0.1)
+        eventually(settled, 60 + 60 * rounds, every=0.1)
         mesh.await_gated(contract, 60)
         assert in_order(site) == sent
     tally = check(mesh.admin, contract)
