@@ -148,6 +148,17 @@ def test_kills_in_the_middle_change_nothing(lay: Callable[[Case], Laid], kind: K
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("kind", ["running", "tumbling"])
+def test_state_goes_along_when_a_second_worker_joins(lay: Callable[[Case], Laid], kind: Kind) -> None:
+    laid = lay(generated(kind, 400))
+    first = laid.start(0.03)
+    eventually(lambda: laid.came() > 20, 60, every=0.1)
+    second = laid.start(0.03)
+    assert [first.wait(120), second.wait(120)] == [0, 0]
+    laid.agree()
+
+
+@pytest.mark.soak
 def test_what_is_open_where_the_inputs_end_is_closed_when_asked(lay: Callable[[Case], Laid], way_in: Mesh) -> None:
     laid = lay(generated("tumbling", 40))
     processor = processor_of(laid.case, str(laid.contract.product), *laid.names)
