@@ -22,9 +22,11 @@ from mesh.embedded.platform import answers_http
 from mesh.embedded.ports import free_ports
 from mesh.kafka import LogReader
 from mesh.lineage import ParentSet
+from mesh.lineage.index import Lookup
 from mesh.types import TopicPartition
 from tests.support.broker import eventually
 from tests.support.demo import ROOT
+from tests.support.lined import told as content
 from tests.support.mesh import RunningMesh
 from tests.support.openlineage import faults
 from tests.support.pipeline import Pipeline
@@ -207,6 +209,18 @@ def test_a_deleted_index_is_made_again_and_gives_the_same_answers(served: Served
     for each in (*before, *after):
         each.pop("at", None)
     assert after == before
+
+
+def test_a_collector_that_is_killed_goes_on_and_counts_nothing_twice(served: Served, tmp_path: Path) -> None:
+    index, mesh = tmp_path / "killed.db", served.pipeline.mesh
+    program = [sys.executable, str(ROOT / "lineage" / "collector.py"), "--index", str(index)]
+    with subprocess.Popen(program, env=environment(mesh)) as process:
+        eventually(lambda: (index.is_file() and Lookup(index).topics()) or process.poll() is not None, 60)
+        process.kill()
+    collect(mesh, index)
+    whole = tmp_path / "whole.db"
+    collect(mesh, whole)
+    assert content(index) == content(whole)
 
 
 @pytest.mark.soak
