@@ -137,7 +137,8 @@ class Admin(SecurityAdmin):
         with self.diagnosis.translated("describe topics"):
             described = self._described(wanted)
             configs = self._configs(described)
-        return {name: _state(each, configs[name]) for name, each in described.items()}
+        # One that is gone by now was on its way out when it was described.
+        return {name: _state(each, config) for name, each in described.items() if (config := configs[name]) is not None}
 
     def denied_writes(self, names: Iterable[str]) -> list[str]:
         """Those of these topics that this principal may not write to, or may not even describe."""
@@ -184,20 +185,22 @@ class Admin(SecurityAdmin):
                 raise self.diagnosis.translate(caught.args[0], f"describe {name}") from None
             raise
 
-    def _configs(self, names: Iterable[str]) -> dict[str, dict[str, str]]:
+    def _configs(self, names: Iterable[str]) -> dict[str, dict[str, str] | None]:
         resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
         if not resources:
             return {}
         futures = self.client.describe_configs(resources, request_timeout=REQUEST_SECONDS)
         return {resource.name: self._visible(future) for resource, future in futures.items()}
 
-    def _visible(self, future: Future[Any]) -> dict[str, str]:
+    def _visible(self, future: Future[Any]) -> dict[str, str] | None:
+        """A topic's own configuration: empty where it may not be seen, None where there is no such topic."""
         try:
             return _explicit(self._result(future))
         except KafkaException as caught:
-            if caught.args[0].name() == "TOPIC_AUTHORIZATION_FAILED":
-                return {}
-            raise
+            name = caught.args[0].name()
+            if name not in ("TOPIC_AUTHORIZATION_FAILED", "UNKNOWN_TOPIC_OR_PART"):
+                raise
+            return {} if name == "TOPIC_AUTHORIZATION_FAILED" else None
 
     def create_topic(self, name: str, partitions: int, config: Mapping[str, str], replication: int = -1) -> None:
         """Create a topic; ``replication`` -1 leaves it to the cluster."""

@@ -29,7 +29,7 @@ from mesh.plan.diff import Plan
 from mesh.plan.site import Site
 
 _GROWTH_SECONDS = 15.0
-_SPREAD_SECONDS = 15.0
+_SPREAD_SECONDS = 60.0
 _LOOK_SECONDS = 0.02
 
 
@@ -60,18 +60,20 @@ def apply(
         return
     at, actor = audit.iso(now()), site.connection.principal
     with Producer(site.connection) as producer:
-        recorded = False
+        recorded, told = False, list[Grant | Revoke]()
         for change in plan.changes:
             if not recorded and not _platform(change):
                 audit.record(producer, "apply", actor, at, plan.changes)
                 recorded = True
             if isinstance(change, WriteEntry):
-                _await_permissions(site, plan)
+                _await_permissions(site, told)
                 _enter(replace(change.entry, applied_at=at, applied_by=actor), site, producer)
             else:
                 _take(change, site)
+            if isinstance(change, Grant | Revoke):
+                told.append(change)
             taken(change)
-        _await_permissions(site, plan)
+        _await_permissions(site, told)
         audit.record(producer, "applied", actor, audit.iso(now()), plan.changes)
 
 
@@ -110,10 +112,11 @@ def _take(change: Change, site: Site) -> None:
             raise AssertionError(change)
 
 
-def _await_permissions(site: Site, plan: Plan) -> None:
+def _await_permissions(site: Site, told: list[Grant | Revoke]) -> None:
     """Wait until the brokers know what the controller was told: whoever is granted something will use it at once."""
-    granted = {acl for change in plan.changes if isinstance(change, Grant) for acl in change.acls}
-    revoked = {acl for change in plan.changes if isinstance(change, Revoke) for acl in change.acls}
+    granted = {acl for change in told if isinstance(change, Grant) for acl in change.acls}
+    revoked = {acl for change in told if isinstance(change, Revoke) for acl in change.acls} - granted
+    told.clear()
     if not granted and not revoked:
         return
     deadline = time.monotonic() + _SPREAD_SECONDS
