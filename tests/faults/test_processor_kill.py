@@ -46,11 +46,17 @@ class Laid:
         return Job(self.mesh, case, str(product.product), str(self.events.product), str(self.rates.product), pause)
 
     def check(self, kind: Kind, product: Contract) -> int:
-        """Outputs, parents and revisions are the oracle's, each once; gives how many."""
+        """Outputs, parents and revisions are the oracle's, each once, and the gate passed them all; gives how many."""
         wanted = expected(replace(self.case, kind=kind)).all()
         written = self.looker.written(product)
         assert told(written.outputs) == told(wanted)
+        # Markers of transactions end the ingress, so the gate's offset never comes to its end.
+        eventually(lambda: len(self._passed(product)) >= len(wanted), 60, every=0.5)
+        assert self._passed(product) == sorted(map(str, written.identities))
         return len(wanted)
+
+    def _passed(self, product: Contract) -> list[str]:
+        return sorted(map(str, self.looker.written(product, public=True).identities))
 
 
 def told(outputs: list[Made]) -> list[str]:
