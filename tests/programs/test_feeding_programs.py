@@ -165,6 +165,9 @@ def test_the_punctuality_desk_joins_what_passed_the_gate_and_names_what_it_joine
         found[tuple(row[name] for name in contract.key_fields)] = values, set(descent.parents or ())
     assert found == expected
     assert {len(parents) for _, parents in found.values()} == {1, 2, 3}
+    domains.mesh.await_gated(contract)
+    assert len(domains.read(contract.topics.public, contract.partitions)) == len(expected)
+    assert domains.read(contract.topics.quarantine, contract.partitions) == []
     told = json.loads(done.stderr.splitlines()[-1])
     assert told == {
         "product": "punctuality.delays",
