@@ -116,7 +116,7 @@ def test_a_record_is_traced_as_its_domain_and_the_reading_is_on_the_audit_log(se
     at, domain = f"{served.a.topics.public}/0/0", served.a.product.domain
     told = served.answered(f"trace/{at}", domain)
     assert at in json.dumps(told["record"])
-    assert told["behind"]["standing"] == "followed"
+    assert told["behind"]["records"][0]["standing"] == "followed"
     (reading, *_) = [
         each
         for each in readings(served.pipeline.mesh)
@@ -136,11 +136,13 @@ def test_a_foreign_record_is_a_stub(served: Served) -> None:
         "parents_sha256": None,
     }
     told = served.answered(f"trace/{served.c.topics.public}/0/0", own)["behind"]
-    (branch,) = told["made"]["parents"]
-    (first, second) = branch["records"]
+    records = {each["id"]: each for each in told["records"]}
+    made = records[told["root"]]["made"]
+    (branch,) = made["parents"]
+    (first, second) = (records[each] for each in branch["records"])
     assert first["standing"] == "forbidden"
     assert first["stub"]["owner"] == "team a"
-    assert first["stub"]["parents_sha256"] == told["made"]["sha256"]
+    assert first["stub"]["parents_sha256"] == made["sha256"]
     assert second["stub"]["product"] == str(foreign.product)
 
 

@@ -11,7 +11,8 @@ from typing import Any, Final, TypeAlias
 
 from mesh.errors import MeshError, NotAuthorised, NotFound, UsageError
 from mesh.inquiry.inquiry import Inquiry
-from mesh.lineage import Reach
+from mesh.lineage import Reach, Standing
+from mesh.lineage.ancestry import DEEP
 from mesh.lineage.graph import column_sources, column_uses
 from mesh.lineage.index import Lookup, StoredIndex
 from mesh.lineage.reconcile import Window
@@ -79,7 +80,7 @@ Question: TypeAlias = Callable[[Asked], Json]
 
 def trace(asked: Asked) -> Json:
     """One record, and what it was made from: ``depth`` hops, ``most`` parents of each partition."""
-    depth = asked.number("depth", 0, 0, 1000) or None
+    depth = asked.number("depth", DEEP, 0, 1000)
     reach = Reach(depth, asked.number("most", 8, 1, MOST))
     with asked.inquiry() as inquiry:
         try:
@@ -89,7 +90,7 @@ def trace(asked: Asked) -> Json:
         behind = inquiry.behind(found, reach)
         told = behind.as_json() if behind is not None else None
         if told is not None:
-            _fill_stubs(inquiry, told, None)
+            _fill_stubs(inquiry, told)
         return {"record": found.as_json(), "behind": told}
 
 
@@ -160,16 +161,15 @@ def _seen(asked: Asked, told: Json, topic: str, observed: Sequence[str]) -> Json
     return {**told, **dict.fromkeys(observed), "known": "declared"}
 
 
-def _fill_stubs(inquiry: Inquiry, node: Any, digest: str | None) -> None:
-    """Say of every record that may not be looked into what everybody may know of it."""
-    if isinstance(node, list):
-        for each in node:
-            _fill_stubs(inquiry, each, digest)
-    elif isinstance(node, dict):
-        if node.get("standing") == "forbidden":
-            node["stub"] = _stub(inquiry, str(node["at"]).partition("/")[0], str(node["at"]), digest)
-        for each in node.values():
-            _fill_stubs(inquiry, each, str(node["sha256"]) if "sha256" in node else digest)
+def _fill_stubs(inquiry: Inquiry, told: dict[str, Any]) -> None:
+    """Say of every record that may not be looked into whose it is, and the digest of the parents it is one of."""
+    digests: dict[str, str] = {}
+    for made in (each["made"] for each in told["records"] if each["made"] is not None):
+        digests |= {parent: made["sha256"] for branch in made["parents"] for parent in branch["records"]}
+    for each in told["records"]:
+        if each["standing"] == str(Standing.FORBIDDEN):
+            at = str(each["at"])
+            each["stub"] = _stub(inquiry, at.partition("/")[0], at, digests.get(each["id"]))
 
 
 def _stub(inquiry: Inquiry, topic: str, at: str, digest: str | None) -> Json:
