@@ -12,8 +12,8 @@ from mesh.stream.loop.lookups import Lookups
 from mesh.stream.loop.restoring import Changelog
 from mesh.stream.loop.step import Parts, ProcessorStep
 
-# Functions of users take longer than a gate's columns: smaller batches keep transactions short.
-_BATCH_RECORDS = 1_000
+# Functions of users take longer than a gate's columns: a batch of ten milliseconds each still fits into a transaction.
+_BATCH_RECORDS = 250
 
 
 def run_loop(binding: Binding, running: Running, stopping: Callable[[], bool], told: Told = lambda _: None) -> Tally:
