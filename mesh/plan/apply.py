@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from mesh.access import secret_for
 from mesh.catalog import Entry
-from mesh.errors import DeadlineExceeded, IncompatibleChange
+from mesh.errors import DeadlineExceeded, IncompatibleChange, RequestRefused
 from mesh.kafka import Producer
 from mesh.plan import audit
 from mesh.plan.changes import (
@@ -91,7 +91,7 @@ def _enter(entry: Entry, site: Site, producer: Producer) -> None:
 def _take(change: Change, site: Site) -> None:
     match change:
         case CreateTopic(topic=topic):
-            site.admin.create_topic(topic.name, topic.partitions, topic.config)
+            _create(site, topic)
         case CreateUser(principal=principal):
             site.admin.create_user(principal, secret_for(site.settings, principal).get_secret_value())
         case GrowTopic(topic=topic):
@@ -110,6 +110,15 @@ def _take(change: Change, site: Site) -> None:
             site.admin.delete_topic(name)
         case _:
             raise AssertionError(change)
+
+
+def _create(site: Site, topic: WantedTopic) -> None:
+    """A topic that a crashed apply has just made may have been unknown yet to the broker that the plan asked."""
+    try:
+        site.admin.create_topic(topic.name, topic.partitions, topic.config)
+    except RequestRefused as error:
+        if error.code != "TOPIC_ALREADY_EXISTS":
+            raise
 
 
 def _await_permissions(site: Site, told: list[Grant | Revoke]) -> None:
