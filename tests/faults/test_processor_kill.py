@@ -114,7 +114,7 @@ def kill_in_the_middle(admin: Admin, job: Job, product: Contract, rounds: int, d
     """Up to so many times: start, wait until it has committed something more, kill. Gives how often it was at work."""
     hit = 0
     for _ in range(rounds):
-        goal = progress(admin, product) + dice.randrange(1, 60)
+        goal = progress(admin, product) + dice.randrange(1, 60 if rounds < 10 else 6)
         worker = job.start(0, "--until-end")
         eventually(partial(_far_or_over, admin, product, goal, worker), 60, every=0.01)
         time.sleep(dice.uniform(0, 0.3))  # anywhere in a transaction's life
@@ -144,10 +144,10 @@ def test_kills_in_mid_window_leave_one_effect_each(
     laid: Laid, admin: Admin, kind: Kind, rounds: int, toll: Toll
 ) -> None:
     product = laid.products[kind]
-    pause = 0.002 if rounds < 10 else 0.008
+    pause = 0.002 if rounds < 10 else 0.04
     job = laid.job(kind, product, pause)
     hit = kill_in_the_middle(admin, job, product, rounds, random.Random(SEED))
-    job.start(0, "--until-end").finish()
+    laid.job(kind, product, 0).start(0, "--until-end").finish()
     outputs = laid.check(kind, product)
     toll.add(f"processor killed ({kind})", rounds=rounds, kills=hit, written=outputs, read=outputs)
     assert hit >= 2, "the processor was done before it was killed; more records are needed"
