@@ -20,6 +20,7 @@ from mesh.access import AUDIT
 from mesh.contract import Contract
 from mesh.embedded.platform import answers_http
 from mesh.embedded.ports import free_ports
+from mesh.errors import NotFound
 from mesh.kafka import LogReader
 from mesh.lineage import ParentSet
 from mesh.lineage.index import Lookup
@@ -216,9 +217,18 @@ def test_a_deleted_index_is_made_again_and_gives_the_same_answers(served: Served
 def test_a_collector_that_is_killed_goes_on_and_counts_nothing_twice(served: Served, tmp_path: Path) -> None:
     index, mesh = tmp_path / "killed.db", served.pipeline.mesh
     program = [sys.executable, str(ROOT / "lineage" / "collector.py"), "--index", str(index)]
+
+    def begun() -> bool:
+        try:
+            return bool(Lookup(index).topics())
+        except NotFound:
+            return False
+
     with subprocess.Popen(program, env=environment(mesh)) as process:
-        eventually(lambda: (index.is_file() and Lookup(index).topics()) or process.poll() is not None, 60)
-        process.kill()
+        try:
+            eventually(lambda: begun() or process.poll() is not None, 60)
+        finally:
+            process.kill()
     collect(mesh, index)
     whole = tmp_path / "whole.db"
     collect(mesh, whole)

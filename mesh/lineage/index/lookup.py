@@ -101,11 +101,15 @@ class Lookup:
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
+        missing = NotFound("lineage index", str(self._path), "the collector makes it: mesh lineage collect")
         if not self._path.is_file():
-            raise NotFound("lineage index", str(self._path), "the collector makes it: mesh lineage collect")
+            raise missing
         base = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, isolation_level=None)
         try:
             base.execute("BEGIN")
+            # The collector has begun to make the file, and not come to its tables yet.
+            if base.execute("SELECT 1 FROM sqlite_master WHERE name = 'topics'").fetchone() is None:
+                raise missing
             yield base
         finally:
             base.close()
