@@ -20,7 +20,7 @@ up: $(VENV)/.demo ## a mesh for real use in ./.mesh, until Ctrl-C
 	@$(BIN)/mesh up
 
 test: $(VENV)/.dev ## unit, integration, fault and program tests on a real Kafka
-	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not soak and not containers" $(ARGS)
+	@$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not soak and not containers" $(ARGS)
 
 soak: $(VENV)/.dev ## the long rounds of the fault suite
 	@$(BIN)/python -m pytest -q -m soak $(ARGS)

@@ -84,6 +84,7 @@ class Atlas:
     home: Callable[[str], Site]
     _found: dict[UUID, Holding] = field(default_factory=dict)
     _topics: dict[int, Mapping[UUID, ProductTopics]] = field(default_factory=dict)
+    _ids: dict[int, str] = field(default_factory=dict)
     _inventories: dict[tuple[int, ProductTopics], Inventory] = field(default_factory=dict)
     _logs: dict[tuple[int, TopicPartition], LineageLog] = field(default_factory=dict)
 
@@ -156,7 +157,9 @@ class Atlas:
         """The topics of a product; raises NotAuthorised."""
         key = id(site), family
         if key not in self._inventories:
-            self._inventories[key] = Inventory(family, site.cluster)
+            if id(site) not in self._ids:
+                self._ids[id(site)] = site.cluster.cluster_id()
+            self._inventories[key] = Inventory(family, site.cluster, self._ids[id(site)])
         return self._inventories[key]
 
     def log(self, site: Site, family: ProductTopics, partition: int) -> LineageLog:

@@ -22,13 +22,13 @@ class ClusterView(Protocol):
 
 
 class Inventory:
-    """The topics of one product on its cluster, as they are when it is made."""
+    """The topics of one product on its cluster, as they are when it is made; whoever knows the cluster's id says it."""
 
-    def __init__(self, family: ProductTopics, cluster: ClusterView) -> None:
+    def __init__(self, family: ProductTopics, cluster: ClusterView, cluster_id: str | None = None) -> None:
         self.family = family
         self.names = {Place.INGRESS: family.ingress, Place.PUBLIC: family.public, Place.QUARANTINE: family.quarantine}
         self._states = cluster.topics([*self.names.values(), family.lineage])
-        self.cluster_id = cluster.cluster_id()
+        self.cluster_id = cluster.cluster_id() if cluster_id is None else cluster_id
 
     def place_of(self, name: str) -> Place:
         """Which of the three topics it is; raises UsageError for another kind."""
