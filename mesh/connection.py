@@ -88,7 +88,7 @@ class Mesh:
         """The contract of a product as it is in force now, its newest major; raises NotFound, BrokerUnreachable."""
         name = _named(product)
         catalog = self._refreshed(self.settings.cluster_of(name.domain), name.domain)
-        contract = catalog.contracts().get(name)
+        contract = catalog.contract(name)
         if contract is None:
             raise NotFound("product", str(name), _hint(catalog, name))
         return contract

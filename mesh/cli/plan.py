@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,18 +180,23 @@ def _registered(folder: Folder, sites: Sequence[Site]) -> dict[Topic, Document]:
 def _applied(
     folder: Folder, settings: Settings, sites: Sequence[Site], principal: str | None
 ) -> dict[ProductName, Contract]:
-    """The applied contracts of all products on these clusters and on those of inputs elsewhere."""
-    found: dict[ProductName, Contract] = {}
+    """The applied contracts of the inputs that the folder does not hold, wherever they live."""
+    found = {name: each for site in sites for name, each in _held(site, folder.unheld)}
     known = {site.cluster for site in sites}
-    for site in sites:
-        found |= site.catalog.contracts()
     for product in sorted(folder.unheld):
         if settings.cluster_of(product.domain) not in known:
             known.add(settings.cluster_of(product.domain))
             with Site.open(settings, product.domain, principal) as site:
                 site.catalog.refresh(relist=True)
-                found |= site.catalog.contracts()
+                found |= dict(_held(site, folder.unheld))
     return found
+
+
+def _held(site: Site, products: Iterable[ProductName]) -> Iterator[tuple[ProductName, Contract]]:
+    for product in products:
+        contract = site.catalog.contract(product)
+        if contract is not None:
+            yield product, contract
 
 
 @contextmanager

@@ -86,7 +86,7 @@ class Inquiry:
 
     def contract(self, product: ProductName) -> Contract:
         """The contract in force; raises NotFound."""
-        found = self.site(product.domain).catalog().contracts().get(product)
+        found = self.site(product.domain).catalog().contract(product)
         if found is None:
             raise NotFound("product", str(product), "is its contract applied? (mesh apply)")
         return found

@@ -71,6 +71,7 @@ def catalog(kafka: Broker) -> Iterator[Catalog]:
 
 def test_what_is_written_is_there_at_the_next_refresh(domain: Domain, catalog: Catalog) -> None:
     before = catalog.refresh(relist=True)
+    assert catalog.contract(domain.product) is None
     assert domain.product not in catalog.contracts()
     catalog.write(domain.entry())
     assert catalog.refresh() > before
@@ -83,11 +84,15 @@ def test_the_newest_entry_counts_and_a_retired_one_is_out_of_force(domain: Domai
     catalog.write(domain.entry("1.3.0"))
     catalog.write(domain.entry("2.0.0"))
     catalog.refresh()
-    assert catalog.contracts()[domain.product].version == "2.0.0"
+    one = catalog.contract(domain.product)
+    assert catalog.contracts()[domain.product] == one
+    assert one is not None
+    assert one.version == "2.0.0"
     assert {f"{domain.product}.v1", f"{domain.product}.v2"} <= catalog.live().keys()
     catalog.write(domain.entry("2.0.1", "retired"))
     catalog.refresh()
     assert catalog.contracts()[domain.product].version == "1.3.0"
+    assert catalog.contract(domain.product) == catalog.contracts()[domain.product]
     entry = catalog.entry(domain.product)
     assert entry is not None
     assert entry.retired

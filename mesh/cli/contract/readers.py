@@ -90,7 +90,7 @@ def remove(product: Product, name: Name, principal: Principal = None) -> None:
 
 def _contract(site: Site, product: ProductName) -> Contract:
     site.catalog.refresh(relist=True)
-    found = site.catalog.contracts().get(product)
+    found = site.catalog.contract(product)
     if found is None:
         raise NotFound("product", str(product), "apply its contract first: mesh apply")
     return found
