@@ -19,7 +19,7 @@ from mesh.gate.run import WallClock
 from mesh.kafka import Acl, Admin, LogReader, Producer
 from mesh.lineage import Manifest, decode_manifest
 from mesh.types import TopicPartition
-from tests.support.broker import eventually
+from tests.support.broker import eventually, permit
 from tests.support.checker import Evidence, check, gather
 from tests.support.contracts import Draft
 from tests.support.mesh import Program, RunningMesh
@@ -138,7 +138,7 @@ def test_a_denied_output_stops_its_product_alone_until_it_is_allowed_again(
         eventually(lambda: f"may not describe {outputs[0]} " in reasons(ready), 60)
         places = [TopicPartition(contract.topics.ingress, 0) for contract in denied]
         assert set(admin.committed("_mesh.gate.default", places).values()) == {20}
-        admin.create_acls({*writes, *everything})
+        permit(admin, {*writes, *everything})
     for contract in products.written:
         products.await_read(contract)
     eventually(lambda: reasons(ready) == "", 60)

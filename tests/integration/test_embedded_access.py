@@ -9,7 +9,7 @@ import pytest
 
 from mesh.errors import BrokerUnreachable, NotAuthorised
 from mesh.kafka import Acl, Admin, Connection, Producer, verify_credentials
-from tests.support.broker import Broker
+from tests.support.broker import Broker, permit
 
 pytestmark = pytest.mark.broker
 
@@ -43,7 +43,7 @@ def test_what_is_not_granted_is_refused(kafka: Broker) -> None:
     with Producer(user) as producer, pytest.raises(NotAuthorised, match="TOPIC_AUTHORIZATION_FAILED"):
         producer.write(domain, key=None, value=b"x")
     with Admin(kafka.admin) as admin:
-        admin.create_acls([Acl(domain, "Write", "Topic", domain)])
+        permit(admin, [Acl(domain, "Write", "Topic", domain)])
     with Producer(user) as producer:
         assert producer.write(domain, key=None, value=b"x").offset == 0
     with Admin(user) as admin, pytest.raises(NotAuthorised):

@@ -17,7 +17,7 @@ from mesh.embedded.supervisor import Patience, Supervisor
 from mesh.errors import BrokerError, BrokerUnreachable, PlatformFailure, RequestRefused
 from mesh.kafka import Acl, Admin, Connection, LogReader, Producer, verify_credentials
 from mesh.types import TopicPartition
-from tests.support.broker import eventually
+from tests.support.broker import eventually, permit
 from tests.support.disk import small_disk
 
 pytestmark = pytest.mark.broker
@@ -39,7 +39,7 @@ def test_data_users_and_rights_survive_a_restart(kafka_folder: Path, jars: list[
         with Admin(kafka.connection) as admin:
             admin.create_topic("t", 3, {"cleanup.policy": "compact"})
             admin.create_user("weather", "sun")
-            admin.create_acls(rights)
+            permit(admin, rights)
             before, cluster = admin.topics(["t"]), admin.cluster_id()
         user = kafka.connection.as_principal("weather", "sun")
         eventually(lambda: verify_credentials(user))

@@ -15,7 +15,7 @@ from mesh.errors import IncompatibleChange, NotAuthorised, RequestRefused
 from mesh.kafka import Acl, Admin, Connection, LogReader, TopicState, verify_credentials
 from mesh.plan import Change, Plan, Site, apply, survey
 from mesh.types import TopicPartition
-from tests.support.broker import eventually
+from tests.support.broker import eventually, permit
 from tests.support.contracts import Draft
 from tests.support.mesh import RunningMesh
 
@@ -234,7 +234,7 @@ def test_drift_is_reported_and_mended(team: Team) -> None:
     admin = team.site.admin
     admin.set_config(f"{team.public}.ingress", {"compression.type": "producer", "segment.ms": "100000"})
     stray = Acl("stranger", "Write", "Topic", team.public)
-    admin.create_acls([stray])
+    permit(admin, [stray])
     admin.delete_acls([Acl(f"r{team.salt}", "Read", "Topic", team.public)])
     eventually(lambda: stray in admin.acls())
     assert [change.kind for change in team.apply()] == ["alter", "grant", "revoke"]

@@ -13,7 +13,7 @@ from mesh.catalog import Catalog, Entry
 from mesh.errors import NotAuthorised
 from mesh.kafka import Acl, Admin, Producer
 from mesh.types import ProductName, Topic
-from tests.support.broker import Broker, eventually
+from tests.support.broker import Broker, eventually, permit
 from tests.support.contracts import Draft
 
 pytestmark = pytest.mark.broker
@@ -41,7 +41,7 @@ class Domain:
     def create(self) -> None:
         with Admin(self.kafka.admin) as admin:
             admin.create_topic(self.home, 1, {"cleanup.policy": "compact"})
-            admin.create_acls(domain_acls(self.name))
+            permit(admin, domain_acls(self.name))
 
     def entry(self, version: str = "1.2.0", status: str = "active") -> Entry:
         draft = Draft(product=f"{self.name}.observations", version=version, status=status)
@@ -157,6 +157,6 @@ def test_everybody_reads_and_only_the_platform_writes(domain: Domain, catalog: C
         eventually(found)
     own = domain.kafka.connection(domain.name)
     with Admin(domain.kafka.admin) as admin:
-        admin.create_acls([Acl(domain.name, "Write", "Topic", "its.own.ingress")])
+        permit(admin, [Acl(domain.name, "Write", "Topic", "its.own.ingress")])
     with Catalog(own) as mine, pytest.raises(NotAuthorised):
         mine.write(domain.entry("1.3.0"))

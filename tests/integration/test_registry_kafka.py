@@ -26,7 +26,7 @@ from mesh.registry.log import IDENTITY, KafkaSchemaLog
 from mesh.registry.records import Mark, SchemaVersion
 from mesh.registry.serving import listen, verifier
 from mesh.types import TopicPartition
-from tests.support.broker import Broker, eventually
+from tests.support.broker import Broker, eventually, permit
 from tests.support.mesh import RunningMesh
 from tests.support.registry import DOMAIN, PLATFORM, served
 
@@ -142,8 +142,8 @@ def grant(kafka: Broker, principal: str, topic: str) -> None:
     operations: tuple[Operation, ...] = ("Read", "Write", "Create", "Describe", "DescribeConfigs")
     transactions: tuple[Operation, ...] = ("Write", "Describe")
     with Admin(kafka.admin) as admin:
-        admin.create_acls(Acl(principal, each, "Topic", topic) for each in operations)
-        admin.create_acls(Acl(principal, each, "TransactionalId", IDENTITY, "PREFIXED") for each in transactions)
+        permit(admin, [Acl(principal, each, "Topic", topic) for each in operations])
+        permit(admin, [Acl(principal, each, "TransactionalId", IDENTITY, "PREFIXED") for each in transactions])
 
 
 def test_a_log_that_could_lose_schemas_is_refused(kafka: Broker, topic: str) -> None:

@@ -6,7 +6,7 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from mesh.embedded.jars import JarCache, locked_jars
 from mesh.embedded.kafka import EmbeddedKafka, KafkaOptions
-from mesh.kafka import Admin, Connection, verify_credentials
+from mesh.kafka import Acl, Admin, Connection, verify_credentials
 
 
 def eventually(condition: Callable[[], object], seconds: float = 10.0, *, every: float = 0.05) -> None:
@@ -24,6 +24,13 @@ def eventually(condition: Callable[[], object], seconds: float = 10.0, *, every:
         if time.monotonic() > deadline:
             raise AssertionError(f"did not come true within {seconds:g} s: {condition}")
         time.sleep(every)
+
+
+def permit(admin: Admin, acls: Iterable[Acl]) -> None:
+    """Add permissions and wait until the brokers know them: the controller takes them earlier."""
+    wanted = set(acls)
+    admin.create_acls(wanted)
+    eventually(lambda: wanted <= admin.acls(), 30)
 
 
 class Broker:

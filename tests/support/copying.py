@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from mesh.kafka import Acl, Admin, Connection, LogReader, LoopSettings, Message, Transaction, TransactionalLoop
 from mesh.types import TopicPartition
+from tests.support.broker import permit
 
 
 @dataclass
@@ -96,12 +97,13 @@ def values(connection: Connection, topic: str, partition: int = 0, *, committed:
 def grant_loop(admin: Connection, principal: str, prefix: str) -> None:
     """What a loop's principal needs on topics, groups and transactional ids that begin with ``prefix``."""
     with Admin(admin) as client:
-        client.create_acls(
+        permit(
+            client,
             [
                 Acl(principal, "Read", "Topic", prefix, "PREFIXED"),
                 Acl(principal, "Write", "Topic", prefix, "PREFIXED"),
                 Acl(principal, "Read", "Group", prefix, "PREFIXED"),
                 Acl(principal, "Write", "TransactionalId", prefix, "PREFIXED"),
                 Acl(principal, "Describe", "TransactionalId", prefix, "PREFIXED"),
-            ]
+            ],
         )
