@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mesh.contract import Contract
-from mesh.errors import NotAuthorised
 from mesh.judge.frame import unframe
 from mesh.judge.rows import RowCodec
 from mesh.kafka import Admin, LogReader, Producer
 from mesh.lineage import PARENTS_HEADER, Descent, Identity, ParentSet, Progress, Reference, decode_parents_record
 from mesh.producer.encoding import RecordEncoder
 from mesh.types import TopicPartition
-from tests.support.broker import eventually
 from tests.support.mesh import RunningMesh
 from tests.support.pipelines import Event, Made
 
@@ -78,27 +76,11 @@ def publish(mesh: RunningMesh, contract: Contract, events: Iterable[Event]) -> N
     encoder = RecordEncoder(contract, registry)
     registry.close()
     with Producer(mesh.connection(contract.product.domain)) as producer:
-        for number, event in enumerate(events):
+        for event in events:
             value = encoder.value(event.value())
             producer.produce(contract.topics.ingress, key=None, value=value, partition=event.partition)
-            if number == 0:
-                _await_permission(producer, contract, value, event.partition)
         producer.flush()
     mesh.await_gated(contract)
-
-
-def _await_permission(producer: Producer, contract: Contract, value: bytes, partition: int) -> None:
-    """A broker may take a moment to know the permissions of a contract just applied."""
-
-    def taken() -> bool:
-        try:
-            producer.flush()
-        except NotAuthorised:
-            producer.produce(contract.topics.ingress, key=None, value=value, partition=partition)
-            return False
-        return True
-
-    eventually(taken, 30)
 
 
 @dataclass(slots=True)
