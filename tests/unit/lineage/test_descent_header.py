@@ -146,10 +146,10 @@ def test_progress_comes_back_and_damaged_bytes_are_refused() -> None:
 
 
 def test_parents_that_do_not_fit_travel_only_as_a_deposit() -> None:
-    many = ParentSet.of(Reference(TOPICS[0], 0, 20 * number) for number in range(300))
+    many = ParentSet.of(Reference(TOPICS[0], 0, 20 * number) for number in range(1_000))
     descent = Descent(Reference(TOPICS[0], 0, 0), parents=many)
     assert not descent.fits
     with pytest.raises(LineageBroken, match="too long"):
         Descent.decode(descent.encode())
     deposited = descent.deposited(Reference(TOPICS[1], 0, 7))
-    assert Descent.decode(deposited.encode()).count == 300
+    assert Descent.decode(deposited.encode()).count == 1_000
