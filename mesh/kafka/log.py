@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from confluent_kafka import Consumer
+from confluent_kafka import OFFSET_END, Consumer
 from confluent_kafka import TopicPartition as ClientTopicPartition
 
 from mesh.errors import DeadlineExceeded, MeshError
@@ -210,7 +210,7 @@ class LogTail(_GrouplessConsumer):
 
     def catch_up(self, seconds: float = 30.0) -> list[Message]:
         """Everything up to the present end of every partition; raises DeadlineExceeded."""
-        waiting = {tp for tp in self.positions if self._behind(tp)}
+        waiting = {tp for tp, end in self._ends_of(self.positions).items() if end > self.positions[tp]}
         records: list[Message] = []
         deadline = time.monotonic() + seconds
         while waiting:
@@ -219,9 +219,15 @@ class LogTail(_GrouplessConsumer):
             records += self._take(0.05, waiting)
         return records
 
-    def _behind(self, partition: TopicPartition) -> bool:
-        low, high = self.bounds(partition)
-        return high > max(low, self.positions[partition])
+    def _ends_of(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """The offsets after the last readable records: one request for each broker, however many partitions."""
+        asked = [ClientTopicPartition(tp.topic, tp.partition, OFFSET_END) for tp in partitions]
+        with self._diagnosis.translated("look for the ends of logs"):
+            found = self._consumer.offsets_for_times(asked, timeout=REQUEST_SECONDS) if asked else []
+        for each in found:
+            if each.error is not None:
+                raise self._diagnosis.translate(each.error, f"look for the end of {each.topic}")
+        return {TopicPartition(each.topic, each.partition): int(each.offset) for each in found}
 
     def _take(self, seconds: float, waiting: Collection[TopicPartition]) -> list[Message]:
         taken: list[Message] = []

@@ -1,0 +1,51 @@
+"""A log followed over many partitions: caught up with exactly, whatever each of them holds."""
+
+from __future__ import annotations
+
+import secrets
+
+import pytest
+from confluent_kafka import TopicPartition as Place
+
+from mesh.errors import NotFound
+from mesh.kafka import Admin, LogTail, Producer
+from mesh.types import TopicPartition
+from tests.support.broker import Broker
+
+pytestmark = pytest.mark.broker
+
+PARTITIONS = 12
+
+
+def test_a_tail_reads_to_the_end_of_every_partition_and_no_further(kafka: Broker) -> None:
+    """Empty, short and long partitions, one whose beginning is gone: none waits for what is not there."""
+    topic = f"tail{secrets.token_hex(4)}"
+    places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    with Admin(kafka.admin) as admin:
+        admin.create_topic(topic, PARTITIONS, {})
+    with Producer(kafka.admin) as producer:
+        for place in places[1:]:
+            for number in range(place.partition):
+                producer.produce(topic, key=None, value=bytes([number]), partition=place.partition)
+        producer.flush()
+    with Admin(kafka.admin) as admin:
+        admin.client.delete_records([Place(topic, PARTITIONS - 1, PARTITIONS - 1)])[
+            Place(topic, PARTITIONS - 1)
+        ].result(10)
+    with LogTail(kafka.admin, dict.fromkeys(places, 0)) as tail:
+        first = tail.catch_up()
+        assert sorted((each.partition(), each.offset()) for each in first) == [
+            (number, offset) for number in range(PARTITIONS - 1) for offset in range(number)
+        ], "of the last partition nothing is left"
+        assert tail.catch_up() == []
+        with Producer(kafka.admin) as producer:
+            producer.write(topic, key=None, value=b"new", partition=0)
+        assert [(each.partition(), each.offset()) for each in tail.catch_up()] == [(0, 0)]
+
+
+def test_a_topic_that_is_not_there_is_said_to_be_missing(kafka: Broker) -> None:
+    with (
+        LogTail(kafka.admin, {TopicPartition(f"tail{secrets.token_hex(4)}", 0): 0}) as tail,
+        pytest.raises(NotFound),
+    ):
+        tail.catch_up()
