@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -24,7 +22,7 @@ from mesh.gate.asking import ASK_SECONDS
 from mesh.gate.health import GateHealth, serving_health
 from mesh.gate.rows import MOST
 from mesh.gate.run import WallClock
-from mesh.kafka import Connection, GroupProtocol
+from mesh.kafka import Connection, GroupProtocol, Leaving
 from mesh.registry import RegistryClient
 from mesh.settings import Settings
 from mesh.telemetry import telemetry_of
@@ -56,10 +54,11 @@ def run(
         str | None, typer.Option(metavar="[HOST:]PORT", help="Answer /health and /ready there; on loopback alone.")
     ] = None,
 ) -> None:
-    """Gate every applied product until SIGTERM or Ctrl-C."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    """Gate every applied product until SIGTERM or Ctrl-C; within five seconds it is gone.
+
+    Exit code 6 when Kafka did not answer in that time: the next gate of this number aborts what was open.
+    """
+    leaving = Leaving.listen()
     settings = Settings.load(config)
     connection = Connection.of(settings, PRINCIPAL)
     identity = GateIdentity(pool, ordinal, group_protocol)
@@ -70,7 +69,7 @@ def run(
     state = GateHealth(lambda: _unanswering(settings.home.registry), WallClock())
     try:
         with serving_health(state, health) if health is not None else nullcontext():
-            run_gate(connection, Catalog(connection), registry, identity, stop.is_set, telemetry, state)
+            run_gate(connection, Catalog(connection), registry, identity, leaving.asked.is_set, telemetry, state)
     finally:
         telemetry.close()
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from mesh.cli.console import INTERRUPTED, note
 from mesh.connection import Mesh
 from mesh.errors import MeshError
+from mesh.kafka import Leaving
 from mesh.stream import Processor as Declared
 from mesh.stream.binding import RUNTIMES, Runtime, Tally
 
@@ -46,13 +47,12 @@ class Processor(Declared):
     def main(self, arguments: list[str] | None = None, *, runtime: Runtime = "loop") -> None:
         """The whole program: ends with exit code 0 when its work is done or SIGTERM came, 130 on Ctrl-C.
 
+        Once told to, it is gone within five seconds; with exit code 6 when Kafka did not answer in that time.
         ``runtime`` is what runs it where ``--runtime`` does not say.
         An error of the mesh ends it with one sentence on stderr and the error's exit code.
         """
         options = _parsed(str(self.product), arguments, runtime)
-        received = list[int]()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda number, _: received.append(number))
+        leaving = Leaving.listen()
         progress = _Progress(str(self.product), options.progress)
         try:
             with Mesh.connect(options.config) as mesh:
@@ -63,14 +63,14 @@ class Processor(Declared):
                     until_end=options.until_end or options.finish or options.before is not None,
                     finish=options.finish,
                     before=options.before,
-                    stopping=lambda: bool(received),
+                    stopping=leaving.asked.is_set,
                     told=progress.tell,
                 )
         except MeshError as error:
             note(f"error: {error}")
             raise SystemExit(error.exit_code) from None
         progress.end(tally)
-        if signal.SIGINT in received:
+        if leaving.signal == signal.SIGINT:
             raise SystemExit(INTERRUPTED)
 
 

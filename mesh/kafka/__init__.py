@@ -4,6 +4,7 @@ from mesh.kafka.admin import Admin, TopicState
 from mesh.kafka.connection import Connection
 from mesh.kafka.group import GroupConsumer, GroupOptions
 from mesh.kafka.intake import GroupProtocol
+from mesh.kafka.leaving import Leaving
 from mesh.kafka.log import LogReader, LogTail, SideInput
 from mesh.kafka.loop import LoopSettings, TransactionalLoop
 from mesh.kafka.message import Message, Run
@@ -20,6 +21,7 @@ __all__ = [
     "GroupConsumer",
     "GroupOptions",
     "GroupProtocol",
+    "Leaving",
     "LogReader",
     "LogTail",
     "LoopSettings",

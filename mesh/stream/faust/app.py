@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import ssl
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
@@ -10,7 +9,7 @@ from typing import Any, Final, NoReturn
 import faust
 
 from mesh.errors import UsageError
-from mesh.kafka import Connection
+from mesh.kafka import Connection, Leaving
 from mesh.lineage import Reference
 from mesh.stream.binding import Binding
 from mesh.stream.faust.bridge import Bridge, OnError, Parent
@@ -76,10 +75,7 @@ class Application(faust.App):
         Raises ProcessorStopped for a program's own error, and whatever else leaves no way to go on; what is not
         committed comes again at the next start.
         """
-        received: list[int] = []
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda number, _: received.append(number))
-        serve(self, lambda: bool(received), until_end=until_end)
+        serve(self, Leaving.listen().asked.is_set, until_end=until_end)
 
     async def write(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> Reference:
         """Write beside the agents and wait for the broker."""
