@@ -15,6 +15,7 @@ from benchmarks.orders import orders_contract
 from benchmarks.peers import interpreter
 from benchmarks.rivals.by_hand import Record, checker, keeps
 from benchmarks.rivals.job import COMMIT_RECORDS, COMMIT_SECONDS, REASON, Job
+from mesh.kafka.connection import FETCH_AGAIN_MS
 
 _BATCH, _POLL_SECONDS = 5_000, 0.02
 # Where a record takes milliseconds, a batch as large as the others' would take half a minute.
@@ -159,6 +160,7 @@ _CONSUMER: Final = {
     "auto.offset.reset": "earliest",
     "partition.assignment.strategy": "cooperative-sticky",
     "fetch.wait.max.ms": 50,
+    "fetch.queue.backoff.ms": FETCH_AGAIN_MS,
     "queued.min.messages": 50_000,
     "queued.max.messages.kbytes": 64 * 1024,
     "check.crcs": True,

@@ -13,6 +13,10 @@ from mesh.settings import Cluster, Settings
 # librdkafka's own 60 s would let a command hang for a minute on a broker that is not there.
 REQUEST_SECONDS = 15.0
 
+FETCH_AGAIN_MS = 5
+"""How soon a consumer whose queue was full looks whether it may fetch again. With the client's own second whoever is
+quicker than that waits for most of it: 93,000 records a second were read instead of 1,080,000."""
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:

@@ -13,7 +13,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from confluent_kafka import TopicPartition as ClientTopicPartition
 
 from mesh.errors import MeshError, NotAuthorised, RecordsLost
-from mesh.kafka.connection import REQUEST_SECONDS, Connection
+from mesh.kafka.connection import FETCH_AGAIN_MS, REQUEST_SECONDS, Connection
 from mesh.kafka.message import Message
 from mesh.kafka.translation import Diagnosis
 from mesh.types import TopicPartition
@@ -89,6 +89,7 @@ class GroupConsumer:
                 session_timeout_ms=_SESSION_MS,
                 heartbeat_interval_ms=_SESSION_MS // 4,
                 fetch_wait_max_ms=50,
+                fetch_queue_backoff_ms=FETCH_AGAIN_MS,
                 queued_min_messages=20_000,
                 queued_max_messages_kbytes=32 * 1024,
                 check_crcs=True,

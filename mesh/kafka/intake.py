@@ -15,7 +15,7 @@ from confluent_kafka import TopicPartition as ClientTopicPartition
 
 from mesh.errors import Fenced, MeshError, UsageError
 from mesh.kafka.admin import Admin
-from mesh.kafka.connection import REQUEST_SECONDS, Connection
+from mesh.kafka.connection import FETCH_AGAIN_MS, REQUEST_SECONDS, Connection
 from mesh.kafka.message import Message
 from mesh.kafka.translation import Diagnosis, raised
 from mesh.types import TopicPartition
@@ -104,6 +104,7 @@ class Intake:
             isolation_level="read_committed",
             auto_offset_reset="error",
             fetch_wait_max_ms=50,
+            fetch_queue_backoff_ms=FETCH_AGAIN_MS,
             fetch_max_bytes=_MOST_BYTES // 2,
             receive_message_max_bytes=_MOST_BYTES,
             queued_min_messages=50_000,

@@ -12,7 +12,7 @@ from confluent_kafka import OFFSET_END, Consumer
 from confluent_kafka import TopicPartition as ClientTopicPartition
 
 from mesh.errors import DeadlineExceeded, MeshError
-from mesh.kafka.connection import REQUEST_SECONDS, Connection
+from mesh.kafka.connection import FETCH_AGAIN_MS, REQUEST_SECONDS, Connection
 from mesh.kafka.message import Message
 from mesh.kafka.translation import Diagnosis
 from mesh.types import TopicPartition
@@ -38,6 +38,7 @@ class _GrouplessConsumer:
             enable_partition_eof=True,
             auto_offset_reset="earliest",
             fetch_wait_max_ms=wait_ms,
+            fetch_queue_backoff_ms=FETCH_AGAIN_MS,
             queued_min_messages=_CHUNK,
             isolation_level="read_committed" if committed else "read_uncommitted",
         )
