@@ -6,9 +6,10 @@ import logging
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 from uuid import UUID
 
-from mesh.errors import DeadlineExceeded, LineageBroken, NotFound, PermanentError
+from mesh.errors import BrokerError, DeadlineExceeded, LineageBroken, NotFound, PermanentError
 from mesh.gate.parking import kept
 from mesh.gate.product import GatedProduct
 from mesh.kafka import Admin, LogReader, RestoreRequired
@@ -18,7 +19,11 @@ from mesh.types import TopicPartition
 logger = logging.getLogger(__name__)
 
 # A predecessor that died for good leaves its transaction open until the broker's time-out (10 s, checked every 10 s).
-_SETTLE_SECONDS = 25.0
+SETTLE_SECONDS: Final = 25.0
+"""How long outputs may take to become readable before their product has to be set aside."""
+TROUBLES: Final = (PermanentError, BrokerError, DeadlineExceeded)
+"""What is wrong with one product; any other error is about the cluster, and there is no product to blame."""
+NO_LEADER: Final = "the brokers that hold it are away"
 _POLL_SECONDS = 0.05
 _TAIL = 16
 _ALL = 1 << 62
@@ -38,17 +43,22 @@ class Recovery:
     def __init__(self, admin: Admin, reader: LogReader) -> None:
         self._admin, self._reader = admin, reader
         self._lineages: dict[str, UUID] = {}
+        self._unsettled: dict[TopicPartition, int] = {}
 
     def recover(
-        self, products: Mapping[TopicPartition, GatedProduct], offsets: Mapping[TopicPartition, int | None]
+        self,
+        products: Mapping[TopicPartition, GatedProduct],
+        offsets: Mapping[TopicPartition, int | None],
+        until: float,
     ) -> dict[TopicPartition, Recovered]:
         """The chain of each ingress partition, given the group's stable committed offsets.
 
         First the outputs have to be readable up to their present end: commit and stable offset return before the
-        committed end of an output moves, so reading earlier would miss the last transaction.
+        committed end of an output moves, so reading earlier would miss the last transaction. That is waited for
+        ``until`` a monotonic time; then raises DeadlineExceeded. Raises BrokerError where a partition has no leader.
         """
         states = self._states(products.values())
-        self._await_settled(products, states)
+        self._await_settled(products, states, until)
         beginnings = self._admin.beginnings(products)
         cluster = self._admin.cluster_id()
         return {
@@ -72,9 +82,33 @@ class Recovery:
                 self._last_manifest(TopicPartition(product.topics.lineage, number))
                 if state in states:
                     kept(self._reader.read(TopicPartition(state, number), 0, _ALL), states[ingress], _ALL)
-        except PermanentError as error:
+            self._settle(product, states.keys())
+        except TROUBLES as error:
             return str(error)
         return None
+
+    def _settle(self, product: GatedProduct, existing: Collection[str]) -> None:
+        """Raises DeadlineExceeded as long as what kept a product from being taken up is open.
+
+        Other members of the pool write to its other partitions, so an open transaction alone says nothing.
+        """
+        outputs = {*outputs_of(product), product.topics.state} & set(existing)
+        goals = {partition: end for partition, end in self._unsettled.items() if partition.topic in outputs}
+        present = self._admin.ends(goals, committed=False)
+        self._forget(goals)
+        # A topic that was made again ends earlier than the one that was waited for.
+        self._unsettled |= self._open({partition: min(end, present[partition]) for partition, end in goals.items()})
+        if waiting := goals.keys() & self._unsettled.keys():
+            raise _unfinished(waiting)
+
+    def _open(self, goals: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """Those that cannot be read up to there yet."""
+        ends = self._admin.ends(goals, committed=True)
+        return {partition: end for partition, end in goals.items() if ends[partition] < end}
+
+    def _forget(self, partitions: Iterable[TopicPartition]) -> None:
+        for partition in list(partitions):
+            self._unsettled.pop(partition, None)
 
     def denied(self, products: Collection[GatedProduct]) -> list[str]:
         """The outputs of these that the gate may not write to."""
@@ -109,10 +143,14 @@ class Recovery:
         states |= self._admin.topic_ids({name for e in products for name in (e.topics.commands, e.topics.state)})
         for name in names - states.keys():
             raise NotFound("topic", name, "apply its contract (mesh apply)")
+        if dark := self._admin.leaderless(sorted(states)):
+            raise BrokerError(f"use {', '.join(map(str, dark))}", "LEADER_NOT_AVAILABLE", NO_LEADER)
         self._lineages |= {each.topics.lineage: states[each.topics.lineage] for each in products}
         return states
 
-    def _await_settled(self, products: Mapping[TopicPartition, GatedProduct], states: Mapping[str, UUID]) -> None:
+    def _await_settled(
+        self, products: Mapping[TopicPartition, GatedProduct], states: Mapping[str, UUID], until: float
+    ) -> None:
         outputs = [
             TopicPartition(topic, partition.partition)
             for partition, product in products.items()
@@ -124,15 +162,14 @@ class Recovery:
             )
             if topic != product.topics.state or topic in states
         ]
-        goal = self._admin.ends(outputs, committed=False)
-        deadline = time.monotonic() + _SETTLE_SECONDS
-        while goal:
-            ends = self._admin.ends(goal, committed=True)
-            goal = {partition: end for partition, end in goal.items() if ends[partition] < end}
-            if goal and time.monotonic() > deadline:
-                raise DeadlineExceeded(f"an open transaction on {', '.join(map(str, goal))}", _SETTLE_SECONDS)
-            if goal:
-                time.sleep(_POLL_SECONDS)
+        self._forget(outputs)
+        goal = self._open(self._admin.ends(outputs, committed=False))
+        while goal and time.monotonic() < until:
+            time.sleep(_POLL_SECONDS)
+            goal = self._open(goal)
+        self._unsettled |= goal
+        if goal:
+            raise _unfinished(goal)
 
     def _one(
         self,
@@ -189,6 +226,10 @@ def outputs_of(product: GatedProduct) -> tuple[str, ...]:
     topics = product.topics
     state = (topics.state,) if product.holds_keys else ()
     return topics.public, topics.quarantine, topics.lineage, *state
+
+
+def _unfinished(partitions: Collection[TopicPartition]) -> DeadlineExceeded:
+    return DeadlineExceeded(f"an open transaction on {', '.join(sorted(map(str, partitions)))}", SETTLE_SECONDS)
 
 
 def _decoded(payload: bytes, partition: TopicPartition, at: int) -> Manifest:

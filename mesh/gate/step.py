@@ -118,6 +118,7 @@ class GateStep:
         self._settler.descents.forget(partitions)
         self._holding.release(partitions)
         self._settler.release(partitions)
+        self._uptake.released(partitions)
 
     def attend(self, begin: Callable[[TopicPartition], Transaction], ready: Callable[[TopicPartition], bool]) -> None:
         """Settle the operators' commands; they come before the records of a transaction, whose offsets are higher."""

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from mesh.errors import MeshError, PermanentError
+from mesh.errors import MeshError, PermanentError, RetriableError
 from mesh.gate.holding import Holding
 from mesh.gate.product import GatedProduct
-from mesh.gate.recovery import Recovered, Recovery, outputs_of
+from mesh.gate.recovery import SETTLE_SECONDS, TROUBLES, Recovered, Recovery, outputs_of
 from mesh.lineage import PartitionChain
 from mesh.types import Clock, TopicPartition
 
@@ -36,6 +36,7 @@ class Uptake:
         self._recovery, self._clock = recovery, clock
         self._aside: dict[str, Aside] = {}
         self._closed: dict[str, Aside] = {}
+        self._held: set[TopicPartition] = set()
 
     @property
     def aside(self) -> Collection[str]:
@@ -49,18 +50,27 @@ class Uptake:
     def recover(
         self, served: Mapping[TopicPartition, GatedProduct], offsets: Mapping[TopicPartition, int | None]
     ) -> Mapping[TopicPartition, Recovered]:
-        """All at once, which is quick; one by one where something cannot be had."""
+        """All at once, which is quick; one by one where something cannot be had.
+
+        Together they wait once for what is open, however many of them it keeps.
+        """
+        self._held.update(served)
+        until = self._clock.monotonic() + SETTLE_SECONDS
         try:
-            return self._recovery.recover(served, offsets)
-        except PermanentError:
+            return self._recovery.recover(served, offsets, until)
+        except TROUBLES:
             recovered: dict[TopicPartition, Recovered] = {}
             for topic in {partition.topic for partition in served}:
                 part = {partition: product for partition, product in served.items() if partition.topic == topic}
                 try:
-                    recovered |= self._recovery.recover(part, offsets)
-                except PermanentError as error:
+                    recovered |= self._recovery.recover(part, offsets, until)
+                except TROUBLES as error:
                     self._set_aside(topic, str(error), _FIRST_LOOK_SECONDS)
         return recovered
+
+    def released(self, partitions: Iterable[TopicPartition]) -> None:
+        """These are another's now; a product that was set aside can only be given back once it was taken away."""
+        self._held.difference_update(partitions)
 
     def hold(
         self, holding: Holding, chains: Mapping[TopicPartition, PartitionChain], products: Mapping[str, GatedProduct]
@@ -71,7 +81,7 @@ class Uptake:
             try:
                 holding.follow({partition: chain}, products)
                 taken[partition] = chain
-            except PermanentError as error:
+            except TROUBLES as error:
                 self._set_aside(partition.topic, str(error), _FIRST_LOOK_SECONDS)
         return taken
 
@@ -127,11 +137,14 @@ class Uptake:
         for topic, aside in list(self._aside.items()):
             if topic not in applied:
                 del self._aside[topic]
-            elif aside.again <= now:
+            elif aside.again <= now and all(partition.topic != topic for partition in self._held):
                 self._look_at(topic, applied[topic], min(_LONGEST_LOOK_SECONDS, 2 * aside.pause))
 
     def _look_at(self, topic: str, product: GatedProduct, pause: float) -> None:
-        obstacle = self._recovery.obstacle(product)
+        try:
+            obstacle = self._recovery.obstacle(product)
+        except RetriableError as error:
+            obstacle = str(error)
         if obstacle is None:
             del self._aside[topic]
             logger.info("%s is served again", topic)

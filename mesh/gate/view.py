@@ -9,6 +9,7 @@ from mesh.contract import Contract
 from mesh.errors import LineageBroken
 from mesh.gate.lag import Lag, LagMeter
 from mesh.gate.measure import Breach, breaches, promises
+from mesh.gate.recovery import NO_LEADER
 from mesh.gate.rows import RowMeter
 from mesh.gate.sets import Measured, SetBreach
 from mesh.gate.sets import broken as rules_broken
@@ -57,9 +58,10 @@ class GateView:
         ordered = sorted(contracts, key=lambda contract: contract.topics.public)
         states = self._admin.topics(name for contract in ordered for name in _names(contract))
         since = int((self._clock.now() - within.window) * 1000)
-        served = [contract for contract in ordered if not _missing(contract, states)]
+        troubles = self._troubles(ordered, states)
+        served = [contract for contract in ordered if contract.topics.public not in troubles]
         found = self._found(served, states, since)
-        seen = [each for contract in ordered for each in self._seen(contract, states, found)]
+        seen = [each for contract in ordered for each in _seen(contract, states, found, troubles)]
         now_ms = int(self._clock.now() * 1000)
         judged = standings(seen, now_ms, within)
         broken: list[Breach | SetBreach] = []
@@ -132,16 +134,19 @@ class GateView:
             self._erased[public, begin] = hit[1].created_at if hit is not None else None
         return self._erased.get((public, begin))
 
-    def _seen(
-        self, contract: Contract, states: Mapping[str, TopicState], found: Mapping[TopicPartition, Seen]
-    ) -> Iterator[Seen]:
-        gone = _missing(contract, states)
-        if not gone:
-            yield from (found[place] for place in _ingress(contract, states))
-            return
-        trouble = f"there is no topic {', '.join(gone)}; apply the contract again (mesh apply)"
-        for number in range(contract.partitions):
-            yield Seen(str(contract.product), contract.topics.public, number, contract.version, trouble=trouble)
+    def _troubles(self, contracts: Collection[Contract], states: Mapping[str, TopicState]) -> Mapping[str, str]:
+        """The public topics of the products of which nothing can be read or written, and why."""
+        dark: dict[str, list[TopicPartition]] = {}
+        for place in self._admin.leaderless(states):
+            dark.setdefault(place.topic, []).append(place)
+        told: dict[str, str] = {}
+        for contract in contracts:
+            names, public = _names(contract), contract.topics.public
+            if gone := [name for name in names if name not in states]:
+                told[public] = f"there is no topic {', '.join(gone)}; apply the contract again (mesh apply)"
+            elif away := [str(place) for name in names for place in dark.get(name, ())]:
+                told[public] = f"nobody leads {', '.join(away)}: {NO_LEADER}"
+        return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +169,18 @@ def _names(contract: Contract) -> tuple[str, ...]:
     return topics.ingress, topics.public, topics.quarantine, topics.lineage
 
 
-def _missing(contract: Contract, states: Mapping[str, TopicState]) -> list[str]:
-    return [name for name in _names(contract) if name not in states]
+def _seen(
+    contract: Contract,
+    states: Mapping[str, TopicState],
+    found: Mapping[TopicPartition, Seen],
+    troubles: Mapping[str, str],
+) -> Iterator[Seen]:
+    trouble = troubles.get(contract.topics.public, "")
+    if not trouble:
+        yield from (found[place] for place in _ingress(contract, states))
+        return
+    for number in range(contract.partitions):
+        yield Seen(str(contract.product), contract.topics.public, number, contract.version, trouble=trouble)
 
 
 def _ingress(contract: Contract, states: Mapping[str, TopicState]) -> list[TopicPartition]:

@@ -118,6 +118,24 @@ class Admin(SecurityAdmin):
             described = self._renewing(_DEPARTED, lambda: self._described(wanted))
         return {name: len(each.partitions) for name, each in described.items()}
 
+    def leaderless(self, names: Iterable[str]) -> list[TopicPartition]:
+        """The partitions of the named topics that no broker leads now: nothing can be read from them or written.
+
+        To ask for their offsets would be to wait for a leader. Topics that are missing or denied are passed over.
+        """
+        wanted = list(dict.fromkeys(names))
+        if not wanted:
+            return []
+        with self.diagnosis.translated("look for leaders"):
+            found = self.client.list_topics(timeout=REQUEST_SECONDS).topics
+        return [
+            TopicPartition(name, number)
+            for name in wanted
+            if name in found
+            for number, each in sorted(found[name].partitions.items())
+            if each.leader < 0
+        ]
+
     def _ids(self, names: list[str]) -> dict[str, UUID]:
         futures = self.client.describe_topics(TopicCollection(names), request_timeout=_TRY_SECONDS)
         found = {name: self._permitted(name, future) for name, future in futures.items()}

@@ -106,6 +106,9 @@ class Logs:
     def topic_ids(self, names: Iterable[str]) -> dict[str, UUID]:
         return {name: self.ids[name] for name in names}
 
+    def leaderless(self, names: Iterable[str]) -> list[TopicPartition]:
+        return []
+
     def denied_writes(self, names: Iterable[str]) -> list[str]:
         return []
 

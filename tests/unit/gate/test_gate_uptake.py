@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, cast
 
-from mesh.errors import BrokerUnreachable, NotFound
+import pytest
+
+from mesh.errors import BrokerUnreachable, DeadlineExceeded, NotFound
 from mesh.gate.product import GatedProduct
 from mesh.gate.recovery import Recovered
 from mesh.gate.uptake import Uptake
@@ -26,17 +28,29 @@ class Cluster:
         self.missing, self.closed = set[str](), set[str]()
         self.looks, self.time = list[float](), 0.0
         self.reachable = True
+        self.open, self.waits = set[str](), list[float]()
 
     def recover(
-        self, products: Mapping[TopicPartition, GatedProduct], offsets: Mapping[TopicPartition, int | None]
+        self,
+        products: Mapping[TopicPartition, GatedProduct],
+        offsets: Mapping[TopicPartition, int | None],
+        until: float,
     ) -> Mapping[TopicPartition, Recovered]:
+        if not self.reachable:
+            raise BrokerUnreachable("nowhere")
         for product in products.values():
+            if product.topics.public in self.open:
+                self.waits.append(max(0.0, until - self.time))
+                self.time = max(self.time, until)
+                raise DeadlineExceeded(f"an open transaction on {product.topics.public}/0", 25)
             if product.topics.public in self.missing:
                 raise NotFound("topic", product.topics.public)
         return dict.fromkeys(products, Recovered(cast("Any", None), expired=False))
 
     def obstacle(self, product: GatedProduct) -> str | None:
         self.looks.append(self.time)
+        if not self.reachable:
+            raise BrokerUnreachable("nowhere")
         return "still missing" if product.topics.public in self.missing else None
 
     def denied(self, products: Collection[GatedProduct]) -> list[str]:
@@ -69,6 +83,7 @@ def test_it_is_looked_at_less_and_less_often_and_let_back_in() -> None:
     cluster.missing = {"a.t.v1"}
     taking = uptake(cluster)
     taking.recover(SERVED, {})
+    taking.released(SERVED)
     while cluster.time < 100:
         cluster.time += 0.5
         taking.look(PRODUCTS)
@@ -111,3 +126,47 @@ def test_products_that_are_applied_no_more_are_forgotten() -> None:
     taking.failed(PRODUCTS)
     taking.look({})
     assert (list(taking.aside), taking.reasons()) == ([], {})
+
+
+def test_an_open_transaction_is_waited_for_once_and_then_stops_its_products_alone() -> None:
+    cluster = Cluster()
+    cluster.open = {"a.t.v1", "b.t.v1"}
+    taking = uptake(cluster)
+    assert taking.recover(SERVED, {}) == {}
+    assert cluster.waits == [25.0, 0.0, 0.0]
+    assert set(taking.aside) == set(PRODUCTS)
+    cluster.open = {"a.t.v1"}
+    assert taking.recover(SERVED, {}).keys() == {B}
+    assert "an open transaction on a.t.v1/0" in taking.reasons()[A.topic]
+
+
+def test_a_product_is_let_back_in_only_after_its_partitions_were_given_away() -> None:
+    cluster = Cluster()
+    cluster.open = {"a.t.v1"}
+    taking = uptake(cluster)
+    taking.recover(SERVED, {})
+    cluster.open.clear()
+    cluster.time += 60
+    # The loop would see the same inputs as ever, and nothing would take it up again.
+    taking.look(PRODUCTS)
+    assert list(taking.aside) == [A.topic]
+    taking.released([A])
+    taking.look(PRODUCTS)
+    assert not taking.aside
+
+
+def test_a_cluster_that_is_away_is_no_products_fault_and_delays_the_next_look() -> None:
+    cluster = Cluster()
+    cluster.missing = {"a.t.v1"}
+    taking = uptake(cluster)
+    taking.recover(SERVED, {})
+    taking.released(SERVED)
+    cluster.reachable = False
+    with pytest.raises(BrokerUnreachable):
+        taking.recover(SERVED, {})
+    taking.released(SERVED)
+    cluster.time = 2.0
+    taking.look(PRODUCTS)
+    taking.look(PRODUCTS)
+    assert cluster.looks == [2.0]
+    assert list(taking.aside) == [A.topic]

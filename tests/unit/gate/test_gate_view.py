@@ -45,12 +45,17 @@ class Topics:
     begin: int = 0
     public_begin: int = 0
     end: int = 0
+    dark: set[str] = field(default_factory=set)
 
     def topics(self, names: Iterable[str]) -> dict[str, TopicState]:
         wanted = [name for name in names if name in self.ids]
         return {name: TopicState(name, UUID(int=self.ids[name]), 1, 1) for name in wanted}
 
+    def leaderless(self, names: Iterable[str]) -> list[TopicPartition]:
+        return [TopicPartition(name, 0) for name in names if name in self.dark]
+
     def beginnings(self, places: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        assert not self.dark or not list(places), "who asks for offsets waits for a leader"
         return {place: self.public_begin if place.topic == TOPICS.public else self.begin for place in places}
 
     def ends(self, places: Iterable[TopicPartition], *, committed: bool) -> Mapping[TopicPartition, int]:
@@ -162,3 +167,10 @@ def test_a_missing_topic_is_named_for_every_partition_of_the_contract() -> None:
     told = look(kafka, three)
     assert [(each.partition, each.state) for each in told] == [(number, State.BLOCKED) for number in range(3)]
     assert TOPICS.quarantine in told[0].reason
+
+
+def test_a_partition_without_a_leader_blocks_its_product_and_is_not_asked_about() -> None:
+    kafka = Topics(dark={TOPICS.quarantine})
+    (standing,) = look(kafka)
+    assert standing.state is State.BLOCKED
+    assert standing.reason == f"nobody leads {TOPICS.quarantine}/0: the brokers that hold it are away"
