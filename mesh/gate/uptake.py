@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 # Taking a product up again is a rebalance of the pool, and looking reads the end of each of its lineage partitions.
 _FIRST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 2.0, 30.0
 _CLOSED_SECONDS = 5.0
+# A client that gives up its last topic need not say that its partitions are gone; they are by then.
+_GIVEN_UP_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Uptake:
         self._aside: dict[str, Aside] = {}
         self._closed: dict[str, Aside] = {}
         self._held: set[TopicPartition] = set()
+        self._left_out: dict[str, float] = {}
 
     @property
     def aside(self) -> Collection[str]:
@@ -136,9 +139,18 @@ class Uptake:
             del self._closed[gone]
         for topic, aside in list(self._aside.items()):
             if topic not in applied:
-                del self._aside[topic]
-            elif aside.again <= now and all(partition.topic != topic for partition in self._held):
+                self._let_in(topic)
+            elif self._given_up(topic, now) and aside.again <= now:
                 self._look_at(topic, applied[topic], min(_LONGEST_LOOK_SECONDS, 2 * aside.pause))
+
+    def _given_up(self, topic: str, now: float) -> bool:
+        """Whether its partitions were taken away: a product let in before that is never given again."""
+        since = self._left_out.setdefault(topic, now)
+        return all(partition.topic != topic for partition in self._held) or now >= since + _GIVEN_UP_SECONDS
+
+    def _let_in(self, topic: str) -> None:
+        del self._aside[topic]
+        self._left_out.pop(topic, None)
 
     def _look_at(self, topic: str, product: GatedProduct, pause: float) -> None:
         try:
@@ -146,7 +158,7 @@ class Uptake:
         except RetriableError as error:
             obstacle = str(error)
         if obstacle is None:
-            del self._aside[topic]
+            self._let_in(topic)
             logger.info("%s is served again", topic)
         else:
             self._set_aside(topic, obstacle, pause)

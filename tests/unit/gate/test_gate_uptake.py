@@ -155,6 +155,21 @@ def test_a_product_is_let_back_in_only_after_its_partitions_were_given_away() ->
     assert not taking.aside
 
 
+def test_a_product_whose_partitions_nobody_says_are_gone_is_let_back_in_all_the_same() -> None:
+    cluster = Cluster()
+    cluster.missing = {"a.t.v1"}
+    taking = uptake(cluster)
+    taking.recover(SERVED, {})
+    cluster.missing.clear()
+    taking.look(PRODUCTS)
+    cluster.time += 9.9
+    taking.look(PRODUCTS)
+    assert list(taking.aside) == [A.topic]
+    cluster.time += 0.1
+    taking.look(PRODUCTS)
+    assert not taking.aside
+
+
 def test_a_cluster_that_is_away_is_no_products_fault_and_delays_the_next_look() -> None:
     cluster = Cluster()
     cluster.missing = {"a.t.v1"}
