@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from mesh.errors import UsageError
 from mesh.lineage import Descent
 from mesh.stream.arrival import Arrival, Changes, Fate, Outcome, Output, Punctuation, Value
-from mesh.stream.calling import calling, failure
+from mesh.stream.calling import failure
 from mesh.stream.declared import Each, KeyOf
 from mesh.stream.step import Step, as_values
 from mesh.stream.tables import Tables
@@ -55,8 +55,10 @@ class EachTask(Stateless):
     def apply(self, arrival: Arrival) -> Outcome:
         """Call the function; all outputs are made before any is given, so that a waiting lookup leaves none behind."""
         step = Step(arrival, self._tables)
-        with calling(self._function, arrival.record.coordinate):
+        try:  # not by ``calling``: entering a context costs as much as a small function
             outputs = list(driven(arrival, step, as_values(self._function(arrival.record, step))))
+        except Exception as error:
+            raise failure(self._function, arrival.record.coordinate, error) from error
         step.close()
         return Outcome(Fate.USED if outputs else Fate.FILTERED, outputs)
 
@@ -72,7 +74,7 @@ def driven(arrival: Arrival, step: Step, values: Iterable[Any]) -> Iterator[Outp
 
 def checked(value: Any) -> Value:
     """A user's output, if it can be one; raises UsageError."""
-    if isinstance(value, (Mapping, BaseModel)):
+    if type(value) is dict or isinstance(value, (Mapping, BaseModel)):
         return value
     raise UsageError(f"an output is a mapping or a model of the derived product's fields, not {type(value).__name__}")
 

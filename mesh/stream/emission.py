@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
@@ -39,6 +39,11 @@ class Emitter:
     topics: ProductTopics
     partitions: int
     parents_id: UUID
+    _ingress: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Names of topics are put together from their parts, which is not to be done for every record.
+        object.__setattr__(self, "_ingress", self.topics.ingress)
 
     def deposit(self, output: Output) -> Emitted | None:
         """What has to be written, and acknowledged, before the output; None where the header holds its parents."""
@@ -57,7 +62,7 @@ class Emitter:
         """
         key = self.encoder.key_of(output.value)
         at = BY_KEY if key is not None else output.driving.partition % self.partitions
-        return Emitted(self.topics.ingress, at, key, self.encoder.value(output.value), self._headers(output, deposited))
+        return Emitted(self._ingress, at, key, self.encoder.value(output.value), self._headers(output, deposited))
 
     def _headers(self, output: Output, deposited: tuple[int, int] | None) -> Headers:
         if output.alone:  # as the format has it: the reference itself

@@ -157,7 +157,9 @@ class ProcessorStep:
             else:
                 break
         if isinstance(entry, Arrival):
-            source = str(entry.record.product), entry.reference.partition
+            place = work.place
+            product = str(entry.record.product) if place.repartitioned else place.product
+            source = product, entry.reference.partition
             # Its fate is told once: by the function that takes it, not by the one that only keys it anew.
             if not work.routes or outcome.routed is None:
                 opened.observed.sources[source].note(entry.reference.offset, outcome.fate)
