@@ -17,7 +17,7 @@ from typing import Final
 from benchmarks import orders
 from benchmarks.flights import Wire
 from benchmarks.ground import GATE, PARTITIONS, Ground, Load, ground
-from benchmarks.harness import RESULTS, Benchmark, Comparison, Reading, Table, Variant, publish
+from benchmarks.harness import RESULTS, Benchmark, Comparison, Reading, Table, Variant, publish, tabled
 from benchmarks.venvs import NotInstalled, python_of, requirements
 from benchmarks.waits import commits, latencies, many
 from mesh.contract import Contract
@@ -160,13 +160,31 @@ def compete(variants: Sequence[Variant], rounds: int, skipped: dict[str, str]) -
     return readings
 
 
-def waits(ground: Ground, values: Sequence[bytes], sizes: Sizes) -> dict[str, Table]:
-    """What is no race: tables of their own."""
-    return {
-        "latency through the gate": latencies(ground, values[:5_000], sizes.rates, sizes.seconds),
-        "what a commit takes by the partitions it touches": commits(ground, values, sizes.touched, sizes.commits),
-        "products at one record a second each": many(ground, values, sizes.products, sizes.seconds * 2),
-    }
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What is no race: a table of its own."""
+
+    title: str
+    measured: Callable[[Ground, Sequence[bytes], Sizes], Table]
+
+
+WAITS: Final = {
+    "latency": Wait("latency through the gate", lambda on, rows, by: latencies(on, rows[:5_000], by.rates, by.seconds)),
+    "commits": Wait(
+        "what a commit takes by the partitions it touches",
+        lambda on, rows, by: commits(on, rows, by.touched, by.commits),
+    ),
+    "products": Wait(
+        "products at one record a second each", lambda on, rows, by: many(on, rows, by.products, by.seconds * 2)
+    ),
+}
+
+
+def measure_one(name: str, sizes: Sizes) -> None:
+    """One of the tables; it is printed and not stored."""
+    values = orders.wire(orders.orders_contract(), 5_000)
+    with ground() as running:
+        print(tabled(WAITS[name].title, WAITS[name].measured(running, values, sizes)))
 
 
 def measure(sizes: Sizes, folder: Path = RESULTS) -> Path:
@@ -180,7 +198,7 @@ def measure(sizes: Sizes, folder: Path = RESULTS) -> Path:
         readings = compete(field.variants(), sizes.rounds, skipped)
     with ground() as running:
         readings |= compete(pairs(running, sample), sizes.rounds, skipped)
-        tables = waits(running, values, sizes)
+        tables = {each.title: each.measured(running, values, sizes) for each in WAITS.values()}
     title = (
         f"Moving {sizes.records:,} orders from an ingress of {PARTITIONS} partitions through ten rules, Kafka beside it"
     )
@@ -203,14 +221,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--short", action="store_true", help="two minutes, to see that everything works; nothing is stored"
     )
     parser.add_argument("--rounds", type=int, default=Sizes().rounds)
+    parser.add_argument("--only", choices=sorted(WAITS), help="one table on a mesh of its own; nothing is stored")
+    parser.add_argument("--products", type=int, default=Sizes().products, help="of the table of that name")
     options = parser.parse_args(arguments)
     # Ended by others, it still has to end what it started.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    if options.short:
+    if options.only is not None:
+        sizes = Sizes.short() if options.short else Sizes(products=options.products)
+        measure_one(options.only, sizes)
+    elif options.short:
         with TemporaryDirectory() as folder:
             measure(Sizes.short(), Path(folder))
     else:
-        measure(Sizes(rounds=options.rounds))
+        measure(Sizes(rounds=options.rounds, products=options.products))
 
 
 if __name__ == "__main__":

@@ -233,17 +233,16 @@ def _beside(each: Mapping[str, Any]) -> str:
 
 
 def _tables(told: Mapping[str, Any]) -> list[str]:
-    lines: list[str] = []
-    for title, rows in told["tables"].items():
-        names = list(rows[0])
-        cells = [names, *([_cell(row[name]) for name in names] for row in rows)]
-        widths = [max(len(line[at]) for line in cells) for at in range(len(names))]
-        lines += [
-            title,
-            *("  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True)) for line in cells),
-            "",
-        ]
-    return lines
+    return [line for title, rows in told["tables"].items() for line in (tabled(title, rows), "")]
+
+
+def tabled(title: str, rows: Table) -> str:
+    """A table that is no race, for people."""
+    names = list(rows[0])
+    cells = [names, *([_cell(row[name]) for name in names] for row in rows)]
+    widths = [max(len(line[at]) for line in cells) for at in range(len(names))]
+    lines = ("  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True)) for line in cells)
+    return "\n".join([title, *lines])
 
 
 def _cell(value: object) -> str:
