@@ -256,12 +256,14 @@ class GateStep:
 
     def complete(self, transaction: Transaction) -> None:
         """Outputs have their offsets: write a manifest for each partition the transaction touched."""
-        self._uptake.confirm((each.product, each.chain) for each in self._open.values())
         try:
             self._describe(transaction)
         except PermanentError as error:
             # It is one product's, and the others must go on: the loop finds out whose.
             raise AbortRequired("describe the transaction", "_STEP", str(error)) from None
+        finally:
+            # Asked while the manifests travel. Where a topic was made again, that is why they could not be written.
+            self._uptake.confirm((each.product, each.chain) for each in self._open.values())
 
     def _describe(self, transaction: Transaction) -> None:
         created_at = int(self._clock.now() * 1000)
