@@ -13,6 +13,7 @@ from mesh.errors import NotFound
 from mesh.gate.holds import most_waiting
 from mesh.gate.ports import SchemaSource
 from mesh.judge import Batch, Judge
+from mesh.judge.frame import heads, schema_id
 from mesh.lineage import Basis, SchemaSeen
 from mesh.lineage.build import build_identity
 from mesh.lineage.encoding import manifest_schema
@@ -37,12 +38,12 @@ def teach(judge: Judge, unknown: Collection[SchemaId], registry: SchemaSource, i
     if not unknown:
         return
     subjects = ((False, registry.ids(f"{ingress}-value")), (True, registry.ids(f"{ingress}-key")))
-    for schema_id in unknown:
+    for each in unknown:
         for key, registered in subjects:
-            text = registry.schema(schema_id) if schema_id in registered else None
-            judge.learn(schema_id, text, key=key)
+            text = registry.schema(each) if each in registered else None
+            judge.learn(each, text, key=key)
             if text is not None:
-                yield Taught(schema_id, text, key)
+                yield Taught(each, text, key)
 
 
 @dataclass(slots=True)
@@ -88,8 +89,8 @@ class GatedProduct:
 
     def seen(self, batch: Batch) -> set[SchemaSeen]:
         """The registered schemas that the records of a batch name."""
-        values = {SchemaId(int.from_bytes(head, "big")) for head in {v[1:5] for v in batch.values if v}}
-        keys = {SchemaId(int.from_bytes(head, "big")) for head in {k[1:5] for k in batch.keys if k}}
+        values = {schema_id(head) for head in heads(batch.values)}
+        keys = {schema_id(head) for head in heads(batch.keys)}
         return {SchemaSeen(i, self._values[i]) for i in values & self._values.keys()} | {
             SchemaSeen(i, self._keys[i], key=True) for i in keys & self._keys.keys()
         }

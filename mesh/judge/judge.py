@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 from mesh.contract import Contract
 from mesh.contract.avro import canonical_form
 from mesh.errors import ContractInvalid, MalformedBody
-from mesh.judge.frame import PREFIX, fault, prefix, schema_id
+from mesh.judge.frame import PREFIX, fault, heads, prefix, schema_id
 from mesh.judge.keys import KeyJudge
 from mesh.judge.rows import Resolution, RowCodec
 from mesh.judge.rules import Clauses, Sift, compile_resolving_sift, compile_sift
@@ -64,8 +64,8 @@ class Judge:
 
     def unknown_ids(self, batch: Batch) -> set[SchemaId]:
         """Schema ids in the batch that nobody has told about, in values or in keys: ``learn`` both ways for each."""
-        heads = {value[:PREFIX] for value in batch.values if value} - self._plans.keys()
-        named = {schema_id(head) for head in heads if fault(head) is None}
+        strange = heads(batch.values) - self._plans.keys()
+        named = {schema_id(head) for head in strange if fault(head) is None}
         return (named - self._unreadable.keys() - self._unknown) | self._keys.unknown_ids(batch.keys)
 
     def learn(self, schema_id: SchemaId, schema: str | None, *, key: bool = False) -> None:

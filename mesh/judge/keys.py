@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from mesh.contract import Contract
 from mesh.contract.avro import canonical_form
 from mesh.errors import ContractInvalid, MalformedBody
-from mesh.judge.frame import PREFIX, fault, prefix, schema_id
+from mesh.judge.frame import PREFIX, fault, heads, prefix, schema_id
 from mesh.judge.rows import Resolution, RowCodec
 from mesh.types import Finding, SchemaId
 
@@ -36,8 +36,7 @@ class KeyJudge:
         """Ids in well-framed keys that nobody has told about."""
         if not self._fields:
             return set()
-        heads = {key[:PREFIX] for key in keys if key}
-        named = {schema_id(head) for head in heads if fault(head) is None}
+        named = {schema_id(head) for head in heads(keys) if fault(head) is None}
         return named - self._readers.keys() - self._unreadable.keys() - self._unknown
 
     def learn(self, known: SchemaId, schema: str | None) -> None:

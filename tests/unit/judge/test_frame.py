@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh.errors import MalformedBody
-from mesh.judge.frame import fault, frame, prefix, schema_id, unframe
+from mesh.judge.frame import fault, frame, heads, prefix, schema_id, unframe
 from mesh.types import SchemaId
 
 
@@ -34,3 +34,9 @@ def test_what_is_not_framed(payload: bytes, kind: str) -> None:
 
 def test_an_empty_body_is_framed() -> None:
     assert unframe(b"\0\0\0\0\7") == (7, b"")
+
+
+def test_heads_are_what_payloads_begin_with_whatever_that_is() -> None:
+    payloads = [None, b"", b"\x00\x00\x00\x00\x07body", b"\x00\x00\x00\x00\x07", b"\x01\x02", b"{}"]
+    assert heads(payloads) == {b"\x00\x00\x00\x00\x07", b"\x01\x02", b"{}"}
+    assert heads([None, None]) == set()
