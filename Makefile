@@ -5,6 +5,9 @@ BIN    := $(VENV)/bin
 CODE   := mesh producers consumers tests benchmarks $(wildcard lineage/*.py)
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
+# A test run starts hundreds of processes: without bytecode each of them would compile the whole package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test soak check fix bench clean
 
