@@ -124,7 +124,7 @@ class _Reading:
         if _last(items):
             _say(node, avroNull="last")
         # Items are required unless the document says otherwise, just as fields are the other way round.
-        if node.pop("required", False) or _is_raw(node):
+        if node.pop("required", False) or _is_raw_union(node):
             return node
         words = {key: node.pop(key) for key in ("logicalType", "physicalType")}
         return words | {"required": False} | node
@@ -258,8 +258,12 @@ def _unheard(logical: object) -> bool:
     return isinstance(logical, str) and logical not in _KNOWN
 
 
-def _is_raw(node: Node) -> bool:
-    return any(each["property"] == "avroType" for each in node.get("customProperties", ()))
+def _is_raw_union(node: Node) -> bool:
+    """Whether a node says its type as it is, null included; one that only names a type does not."""
+    return any(
+        each["property"] == "avroType" and (isinstance(each["value"], list) or each["value"] == "null")
+        for each in node.get("customProperties", ())
+    )
 
 
 def _say(node: Node, **custom: Any) -> None:

@@ -172,6 +172,18 @@ def test_a_schema_said_as_a_document_is_derived_again(schema: Any) -> None:
     assert spelled(derived) == spelled(schema)
 
 
+def test_items_that_may_be_null_and_are_of_a_type_a_map_defines_stay_so() -> None:
+    inner = {"type": "record", "name": "Leg", "fields": [{"name": "a", "type": "boolean"}]}
+    fields = [
+        {"name": "b", "type": {"type": "map", "values": inner}},
+        {"name": "c", "type": {"type": "array", "items": ["null", "Leg"]}},
+        {"name": "d", "type": {"type": "array", "items": ["Leg", "null"]}},
+        {"name": "e", "type": {"type": "array", "items": "Leg"}},
+    ]
+    schema = {"type": "record", "name": "Trip", "namespace": "geo", "fields": fields}
+    assert canonical_form(again(read_schema(schema, "a.avsc"))) == canonical_form(schema)
+
+
 @settings(max_examples=6, deadline=None)
 @given(schemas().filter(lambda schema: not lint(schema)))
 def test_the_whole_draft_keeps_the_standard(schema: Any) -> None:
