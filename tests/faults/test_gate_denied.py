@@ -23,11 +23,13 @@ from tests.support.broker import eventually, permit
 from tests.support.checker import Evidence, check, gather
 from tests.support.contracts import Draft
 from tests.support.mesh import Program, RunningMesh
+from tests.support.toll import Toll
 from tests.support.writing import Framing
 
 pytestmark = pytest.mark.broker
 
 GATE = "_mesh.gate"
+LONG = [pytest.mark.soak, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +60,12 @@ class Products:
                 self.written[contract] += count
             producer.flush()
 
-    def await_read(self, contract: Contract, former: Mapping[int, Evidence] | None = None) -> None:
-        """The gate catches up with the product, and the checker finds nothing wrong."""
+    def await_read(self, contract: Contract, former: Mapping[int, Evidence] | None = None) -> int:
+        """The gate catches up with the product, and the checker finds nothing wrong; gives the records it read."""
         self.mesh.await_gated(contract, 90)
         tally = check(self.mesh.admin, contract, former=former)
         assert (tally.read, tally.quarantined) == (self.written[contract], self.written[contract] // 10)
+        return tally.read
 
     def last_manifest(self, contract: Contract) -> Manifest:
         with LogReader(self.mesh.admin) as reader:
@@ -77,7 +80,12 @@ class Products:
 
 @pytest.fixture(scope="module")
 def products(mesh: RunningMesh, gate: tuple[Program, str]) -> Products:
-    """Four, filled and gated; the tests of this module go through them one after the other."""
+    """Those that the tests of this module go through, one after the other."""
+    return filled(mesh)
+
+
+def filled(mesh: RunningMesh) -> Products:
+    """Four products, filled and gated."""
     domain = "w" + secrets.token_hex(4)
     names = [f"{domain}.{name}" for name in ("first", "second", "third", "other")]
     contracts = [Draft(product=name, topic={"partitions": 1}).contract() for name in names]
@@ -115,11 +123,21 @@ def remade(admin: Admin, topic: str) -> None:
     eventually(made, 30)
 
 
+@pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=LONG)])
 def test_a_denied_output_stops_its_product_alone_until_it_is_allowed_again(
-    mesh: RunningMesh, gate: tuple[Program, str], products: Products
+    mesh: RunningMesh, gate: tuple[Program, str], products: Products, rounds: int, toll: Toll
 ) -> None:
+    for _ in range(rounds):
+        denied_and_allowed(mesh, gate, products)
+    read = sum(products.await_read(contract) for contract in products.written)
+    toll.add("R12 output denied", rounds=rounds, kills=0, written=sum(products.written.values()), read=read)
+
+
+def denied_and_allowed(mesh: RunningMesh, gate: tuple[Program, str], products: Products) -> None:
+    """Three products lose one output each, at work and at a restart, and get it back."""
     program, ready = gate
     *denied, other = products.written
+    before = {products.written[contract] for contract in denied}
     outputs = [denied[0].topics.public, denied[1].topics.quarantine, denied[2].topics.lineage]
     writes = [acl for contract, topic in zip(denied, outputs, strict=True) for acl in rights(contract, topic, "Write")]
     everything = rights(denied[0], outputs[0], "Write", "Read", "Describe")
@@ -137,14 +155,27 @@ def test_a_denied_output_stops_its_product_alone_until_it_is_allowed_again(
         mesh.await_gated(other, 60)
         eventually(lambda: f"may not describe {outputs[0]} " in reasons(ready), 60)
         places = [TopicPartition(contract.topics.ingress, 0) for contract in denied]
-        assert set(admin.committed("_mesh.gate.default", places).values()) == {20}
+        assert set(admin.committed("_mesh.gate.default", places).values()) == before
         permit(admin, {*writes, *everything})
     for contract in products.written:
-        products.await_read(contract)
+        mesh.await_gated(contract, 90)
     eventually(lambda: reasons(ready) == "", 60)
 
 
-def test_a_topic_made_again_under_a_running_gate_begins_a_new_epoch(mesh: RunningMesh, products: Products) -> None:
+@pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=LONG)])
+def test_a_topic_made_again_under_a_running_gate_begins_a_new_epoch(
+    mesh: RunningMesh, products: Products, rounds: int, toll: Toll
+) -> None:
+    written = read = 0
+    for _ in range(rounds):
+        remade = products if rounds == 1 else filled(mesh)
+        read += made_again(mesh, remade)
+        written += sum(list(remade.written.values())[1:])
+    toll.add("R13 topic made again", rounds=rounds, kills=0, written=written, read=read)
+
+
+def made_again(mesh: RunningMesh, products: Products) -> int:
+    """Two products get a new ingress, one a new public topic; gives the records read of all but that one."""
     public, behind, within, other = products.written
     former = {contract: gather(mesh.admin, contract) for contract in (behind, within)}
     accepted = products.written[public] // 10 * 9
@@ -157,14 +188,15 @@ def test_a_topic_made_again_under_a_running_gate_begins_a_new_epoch(mesh: Runnin
         remade(admin, public.topics.public)
         products.fill(public, other, count=40)
         new = admin.topic_ids([public.topics.public])[public.topics.public]
+    read = products.await_read(other)
     for contract in (behind, within):
-        products.await_read(contract, former[contract])
+        read += products.await_read(contract, former[contract])
         assert products.last_manifest(contract).epoch == 1
-    products.await_read(other)
     mesh.await_gated(public, 90)
     manifest = products.last_manifest(public)
     assert (manifest.epoch, manifest.topics.public) == (1, new)
     assert products.accepted(public) == products.written[public] // 10 * 9 - accepted
+    return read
 
 
 def test_a_manifest_that_is_none_stops_its_product_alone(

@@ -21,6 +21,7 @@ from tests.support.broker import eventually
 from tests.support.checker import check
 from tests.support.contracts import Draft
 from tests.support.mesh import RunningMesh
+from tests.support.toll import Toll
 from tests.support.writing import Framing
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(600)]
@@ -101,7 +102,7 @@ def in_order(site: Site) -> int:
 
 @pytest.mark.parametrize("rounds", [1, pytest.param(ROUNDS, marks=pytest.mark.soak)])
 def test_kills_while_keys_are_held_and_released_leave_every_key_in_order(
-    mesh: RunningMesh, contract: Contract, rounds: int
+    mesh: RunningMesh, contract: Contract, rounds: int, toll: Toll
 ) -> None:
     with LogReader(mesh.admin) as reader:
         site = Site(mesh, contract, reader)
@@ -120,6 +121,7 @@ def test_kills_while_keys_are_held_and_released_leave_every_key_in_order(
         mesh.await_gated(contract, 60)
         assert in_order(site) == sent
     tally = check(mesh.admin, contract)
+    toll.add("R11 gate killed while keys are held", rounds=rounds, kills=2 * rounds, written=sent, read=tally.read)
     assert (tally.read, tally.accepted, tally.quarantined, tally.parked) == (sent, sent, 0, 0)
 
 

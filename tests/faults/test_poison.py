@@ -16,6 +16,7 @@ from tests.support.checker import check
 from tests.support.contracts import Draft
 from tests.support.fuzzing import varint
 from tests.support.mesh import RunningMesh
+from tests.support.toll import Toll
 from tests.support.writing import Framing
 
 pytestmark = pytest.mark.broker
@@ -79,8 +80,9 @@ def contract(mesh: RunningMesh) -> Contract:
     return contract
 
 
+@pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.soak)])
 def test_bad_records_anywhere_in_a_partition_are_quarantined_and_stop_nothing(
-    mesh: RunningMesh, contract: Contract
+    mesh: RunningMesh, contract: Contract, rounds: int, toll: Toll
 ) -> None:
     framing = Framing(mesh, contract)
     assert framing.decoded(frame(framing.value_id, _WHOLE)) == {
@@ -95,11 +97,14 @@ def test_bad_records_anywhere_in_a_partition_are_quarantined_and_stop_nothing(
     key = framing.key("A")
     good = [framing.value("A", float(number), tags=["x"], calm=True) for number in range(GOOD)]
     with Producer(mesh.connection(contract.product.domain)) as producer:
-        for value in [*bad, *good, *bad, *good, *bad]:
-            producer.produce(contract.topics.ingress, key=key, value=value, partition=0)
-        producer.flush()
+        for _ in range(rounds):
+            for value in [*bad, *good, *bad, *good, *bad]:
+                producer.produce(contract.topics.ingress, key=key, value=value, partition=0)
+            producer.flush()
     mesh.await_gated(contract, 60)
     tally = check(mesh.admin, contract)
-    assert (tally.read, tally.accepted, tally.quarantined) == (3 * len(bad) + 2 * GOOD, 2 * GOOD, 3 * len(bad))
-    assert tally.clauses["body.malformed"] == 3 * len(MALFORMED)
-    assert tally.clauses["key.mismatch"] == 3
+    refused, passed = 3 * len(bad) * rounds, 2 * GOOD * rounds
+    toll.add("R6 poison", rounds=rounds, kills=0, written=refused + passed, read=tally.read)
+    assert (tally.read, tally.accepted, tally.quarantined) == (refused + passed, passed, refused)
+    assert tally.clauses["body.malformed"] == 3 * len(MALFORMED) * rounds
+    assert tally.clauses["key.mismatch"] == 3 * rounds
