@@ -15,7 +15,6 @@ from tests.support.toll import Toll
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
-
 _TOLL = Toll()
 
 

@@ -19,8 +19,9 @@ from celpy.celparser import CELParseError
 from celpy.celtypes import BoolType
 from celpy.evaluation import CELEvalError, base_functions, celstr
 
-from mesh.contract.expression_parse import LONGEST, refused
+from mesh.contract.expression_parse import LONGEST
 from mesh.contract.expression_runtime import Matches
+from mesh.contract.expression_scan import refused
 from mesh.contract.expression_tree import Place
 from mesh.errors import ContractInvalid
 

@@ -1,14 +1,15 @@
 """Text of a CEL rule to our tree; what the subset leaves out is refused with what to write instead.
 
-Our own parser, by the grammar of the language definition (github.com/google/cel-spec, doc/langdef.md): cel-python's
-takes half a second to be built, in every process that reads a contract, and 70 ms a rule. That both find the same
-trees is a test's matter (tests/unit/contract/test_expression_grammar.py).
+Our own parser, by the grammar of the language definition (github.com/google/cel-spec, doc/langdef.md): cel-python
+builds its own anew in every process that reads a rule. Tests see to it that both take the same texts
+(tests/unit/contract/test_expression_grammar.py) and mean the same by them (tests/unit/judge/test_rules_oracle.py).
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from mesh.contract.expression_scan import Scanner, refused
 from mesh.contract.expression_tree import (
@@ -29,8 +30,6 @@ from mesh.contract.expression_tree import (
     Unary,
 )
 
-__all__ = ["DEEPEST", "LONGEST", "parse", "refused"]
-
 # A rule longer or deeper than this is a program; the bounds keep parser and generator from exhausting the stack.
 LONGEST: Final = 4096
 DEEPEST: Final = 32
@@ -43,13 +42,14 @@ _EXAMPLE: Final = "message.tags.NAME(t, t != '')"
 _OBJECT: Final = "building an object is not part of the rule language; compare its fields one by one"
 _DOT: Final = "a leading dot is not part of the rule language; write message.x"
 
+T = TypeVar("T")
+
 
 def parse(text: str) -> Node:
     """The tree of one expression; raises ContractInvalid with one problem that begins with its place."""
     if len(text) > LONGEST:
         raise refused(Place(1, 1), f"the expression is {len(text)} characters long; {LONGEST} is the limit")
-    parser = _Parser(Scanner(text))
-    return parser.whole()
+    return _Parser(Scanner(text)).whole()
 
 
 class _Parser:
@@ -80,18 +80,18 @@ class _Parser:
         return tree
 
     def _either(self) -> Node:
-        at, operands = self._scanner.place, [self._both()]
-        while self._scanner.takes("||"):
-            operands.append(self._both())
-        return Logic(at, "||", tuple(operands)) if len(operands) > 1 else operands[0]
+        return self._joined("||", self._both)
 
     def _both(self) -> Node:
-        at, operands = self._scanner.place, [self._level(0)]
-        while self._scanner.takes("&&"):
-            operands.append(self._level(0))
-        return Logic(at, "&&", tuple(operands)) if len(operands) > 1 else operands[0]
+        return self._joined("&&", self._level)
 
-    def _level(self, number: int) -> Node:
+    def _joined(self, operator: str, operand: Callable[[], Node]) -> Node:
+        at, operands = self._scanner.place, [operand()]
+        while self._scanner.takes(operator):
+            operands.append(operand())
+        return Logic(at, operator, tuple(operands)) if len(operands) > 1 else operands[0]
+
+    def _level(self, number: int = 0) -> Node:
         if number == len(_LEVELS):
             return self._unary()
         at, tree, chained = self._scanner.place, self._level(number + 1), 0
@@ -131,14 +131,16 @@ class _Parser:
 
     def _dotted(self, at: Place, target: Node) -> Node:
         name = self._scanner.word()
+        if not name:
+            raise self._scanner.unexpected()
         if not self._scanner.takes("("):
             return Select(at, target, name)
         if name in (*_QUANTIFIERS, *_LOOPS):
             return self._loop(at, target, name)
-        return Call(at, name, (target, *self._several(")")), method=True)
+        return Call(at, name, (target, *self._expressions(")")), method=True)
 
     def _loop(self, at: Place, target: Node, name: str) -> Node:
-        parts = self._several(")")
+        parts = self._expressions(")")
         variable = parts[0] if len(parts) == 2 else None
         if not isinstance(variable, Name) or variable.name == "message":
             what = "value, as in message.tags.map(t, size(t))" if name == "map" else f"condition, as in {_EXAMPLE}"
@@ -148,16 +150,16 @@ class _Parser:
 
     def _primary(self, at: Place) -> Node:
         scanner = self._scanner
-        if scanner.peeks_word():
-            return self._named(at, scanner.word())
+        if name := scanner.word():
+            return self._named(at, name)
         if scanner.takes("("):
             tree = self._expression()
             scanner.expect(")")
             return tree
         if scanner.takes("["):
-            return ListLiteral(at, tuple(self._several("]")))
+            return ListLiteral(at, tuple(self._expressions("]")))
         if scanner.takes("{"):
-            return self._map(at)
+            return MapLiteral(at, tuple(self._several(self._entry, "}")))
         if scanner.takes("."):
             raise refused(at, _DOT)
         raise scanner.unexpected()
@@ -165,7 +167,7 @@ class _Parser:
     def _named(self, at: Place, name: str) -> Node:
         if not self._scanner.takes("("):
             return Name(at, name)
-        parts = self._several(")")
+        parts = self._expressions(")")
         if name != "has":
             return Call(at, name, tuple(parts), method=False)
         field = parts[0] if len(parts) == 1 else None
@@ -173,23 +175,20 @@ class _Parser:
             raise refused(at, "has takes one field, as in has(message.gate)")
         return Has(at, field.operand, field.field)
 
-    def _several(self, closing: str) -> list[Node]:
-        """Expressions between commas, and what closes them."""
+    def _expressions(self, closing: str) -> list[Node]:
+        return self._several(self._expression, closing)
+
+    def _entry(self) -> tuple[Node, Node]:
+        key = self._expression()
+        self._scanner.expect(":")
+        return key, self._expression()
+
+    def _several(self, one: Callable[[], T], closing: str) -> list[T]:
+        """What is between commas, and what closes it."""
         if self._scanner.takes(closing):
             return []
-        parts = [self._expression()]
+        parts = [one()]
         while self._scanner.takes(","):
-            parts.append(self._expression())
+            parts.append(one())
         self._scanner.expect(closing)
         return parts
-
-    def _map(self, at: Place) -> Node:
-        entries: list[tuple[Node, Node]] = []
-        while entries == [] or self._scanner.takes(","):
-            if not entries and self._scanner.takes("}"):
-                return MapLiteral(at, ())
-            key = self._expression()
-            self._scanner.expect(":")
-            entries.append((key, self._expression()))
-        self._scanner.expect("}")
-        return MapLiteral(at, tuple(entries))

@@ -77,15 +77,8 @@ class Scanner:
             raise self.unexpected()
 
     def word(self) -> str:
-        """Take a name; raises ContractInvalid where there is none."""
-        if found := self.take(_WORD):
-            return found
-        raise self.unexpected()
-
-    def peeks_word(self) -> bool:
-        """Whether a name comes next."""
-        self._pass_space()
-        return _WORD.match(self._text, self._at) is not None
+        """Take a name if there is one, else give an empty text."""
+        return self.take(_WORD)
 
     def literal(self) -> Literal | None:
         """Take a number, a text, a truth or null if there is one; raises ContractInvalid for what rules do not take."""

@@ -69,6 +69,15 @@ def uptake(cluster: Cluster) -> Uptake:
     return Uptake(cast("Any", cluster), cluster)
 
 
+def one_aside() -> tuple[Cluster, Uptake]:
+    """A topic of A is missing, and A has been set aside for it."""
+    cluster = Cluster()
+    cluster.missing = {"a.t.v1"}
+    taking = uptake(cluster)
+    taking.recover(SERVED, {})
+    return cluster, taking
+
+
 def test_one_product_that_cannot_be_taken_up_leaves_the_others() -> None:
     cluster = Cluster()
     cluster.missing = {"a.t.v1"}
@@ -79,10 +88,7 @@ def test_one_product_that_cannot_be_taken_up_leaves_the_others() -> None:
 
 
 def test_it_is_looked_at_less_and_less_often_and_let_back_in() -> None:
-    cluster = Cluster()
-    cluster.missing = {"a.t.v1"}
-    taking = uptake(cluster)
-    taking.recover(SERVED, {})
+    cluster, taking = one_aside()
     taking.released(SERVED)
     while cluster.time < 100:
         cluster.time += 0.5
@@ -156,10 +162,7 @@ def test_a_product_is_let_back_in_only_after_its_partitions_were_given_away() ->
 
 
 def test_a_product_whose_partitions_nobody_says_are_gone_is_let_back_in_all_the_same() -> None:
-    cluster = Cluster()
-    cluster.missing = {"a.t.v1"}
-    taking = uptake(cluster)
-    taking.recover(SERVED, {})
+    cluster, taking = one_aside()
     cluster.missing.clear()
     taking.look(PRODUCTS)
     cluster.time += 9.9
@@ -171,10 +174,7 @@ def test_a_product_whose_partitions_nobody_says_are_gone_is_let_back_in_all_the_
 
 
 def test_a_cluster_that_is_away_is_no_products_fault_and_delays_the_next_look() -> None:
-    cluster = Cluster()
-    cluster.missing = {"a.t.v1"}
-    taking = uptake(cluster)
-    taking.recover(SERVED, {})
+    cluster, taking = one_aside()
     taking.released(SERVED)
     cluster.reachable = False
     with pytest.raises(BrokerUnreachable):
