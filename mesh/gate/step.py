@@ -49,12 +49,13 @@ class GateStep:
         self._next: dict[TopicPartition, tuple[Manifest, bytes, Deliveries]] = {}
         self._unforwardable: dict[TopicPartition, set[int]] = {}
         self._troubles: dict[str, str] = {}
-        self._restored = False
+        self._asked = self._restored = False
         self._screening = Screening(holding, settler.stops, clock.now)
 
     def inputs(self) -> Collection[str]:
         """The ingress topics of every applied product; contracts that changed take effect with the next transaction."""
         self._contracts.refresh()
+        self._asked = True
         applied = {contract.topics.ingress: contract for contract in self._contracts.live().values()}
         for ingress, contract in applied.items():
             known = self._applied.get(ingress)
@@ -71,7 +72,7 @@ class GateStep:
     @property
     def joined(self) -> bool:
         """Whether the group has given this gate its partitions, if only none; true where nothing is to be gated."""
-        return self._restored or not self._applied
+        return self._restored or (self._asked and not self._applied)
 
     def troubles(self) -> dict[str, str]:
         """What stands still now, by ingress topic or partition, and why; may be asked by any thread."""

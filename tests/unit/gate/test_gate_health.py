@@ -7,12 +7,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from mesh.contract import Contract
 from mesh.errors import SettingsError
 from mesh.gate.health import STUCK_SECONDS, GateHealth, serving_health
+from mesh.gate.step import GateStep
+from mesh.gate.uptake import Uptake
 from mesh.types import TopicPartition
 
 PLACE = TopicPartition("a.b.v1.ingress", 0)
@@ -90,3 +94,21 @@ def test_a_place_that_is_none_or_taken_is_said() -> None:
         serving_health(health, str(port)),
     ):
         pass
+
+
+class NoContracts:
+    """A catalog in which nothing was applied."""
+
+    def refresh(self) -> None: ...
+
+    def live(self) -> Mapping[str, Contract]:
+        return {}
+
+
+def test_a_gate_that_has_not_read_the_contracts_yet_is_not_ready_even_if_there_are_none() -> None:
+    clock, nothing = Frozen(), cast("Any", SimpleNamespace(stops=None))
+    contracts, uptake = cast("Any", NoContracts()), Uptake(nothing, clock)
+    step = GateStep("_mesh.gate.default.0", contracts, nothing, uptake, nothing, nothing, clock)
+    assert not step.joined
+    assert list(step.inputs()) == []
+    assert step.joined
