@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import Any, ParamSpec, Self, TypeVar
 
@@ -25,7 +25,12 @@ INTERRUPTED = 130
 
 
 def stderr() -> Console:
-    """The console for people: progress, notes, errors. Colours only on a terminal and without NO_COLOR."""
+    """The console for people: progress, notes, errors. Colours only on a terminal and without NO_COLOR.
+
+    Where both go to one place, what is said comes behind the data that was printed before it.
+    """
+    with suppress(BrokenPipeError):  # told when the command ends, as ever
+        sys.stdout.flush()
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
