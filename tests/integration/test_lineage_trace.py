@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -275,8 +276,10 @@ def test_a_forged_predecessor_breaks_the_chain(kafka: Broker, topics: ProductTop
 
 
 @pytest.fixture
-def command(kafka: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[typer.Typer]:
+def command(kafka: Broker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[typer.Typer]:
     assert kafka.admin.password is not None
+    # A mesh.yaml or the data of `mesh up` in the folder of the tests would be taken for the mesh that is meant.
+    monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MESH_CONFIG", raising=False)
     monkeypatch.setenv("MESH_CLUSTERS__MAIN__BOOTSTRAP", kafka.bootstrap)
     monkeypatch.setenv("MESH_CLUSTERS__MAIN__REGISTRY", "http://127.0.0.1:1")
