@@ -160,8 +160,8 @@ def test_a_gate_says_whether_it_is_ready_and_what_is_missing(mesh: RunningMesh, 
         assert answer(port, "/health") == (200, [])
         mesh.registry_program.stop()
         status, reasons = answer(port, "/ready")
-        assert (status, len(reasons)) == (503, 1)
-        assert "registry" in reasons[0]
+        assert status == 503
+        assert any("registry" in reason for reason in reasons), reasons
         assert answer(port, "/health") == (200, [])
     finally:
         mesh.registry_program.start()

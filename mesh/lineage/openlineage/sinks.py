@@ -111,10 +111,11 @@ class Outbox:
         return Tally(self._sent, self._failed, self._dropped)
 
     def put(self, key: str, event: str) -> None:
-        """Take an event for the sink, or drop and count it when too many wait; told once until one fits again."""
+        """Take an event for the sink, or drop and count it when too many wait; told once until all were taken."""
+        if self._waiting.empty():
+            self._full = False
         try:
             self._waiting.put_nowait((key, event))
-            self._full = False
         except queue.Full:
             self._dropped += 1
             if not self._full:

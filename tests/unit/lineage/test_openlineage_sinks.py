@@ -34,10 +34,11 @@ class Blocked:
     """A sink that hangs until it is let go."""
 
     def __init__(self) -> None:
-        self.go = threading.Event()
+        self.go, self.hangs = threading.Event(), threading.Event()
         self.sent = 0
 
     def send(self, key: str, event: str) -> None:
+        self.hangs.set()
         self.go.wait(60)
         self.sent += 1
 
@@ -51,7 +52,10 @@ def test_a_sink_that_hangs_costs_dropped_events_which_are_counted_and_told_once(
     sink = Blocked()
     box = Outbox("slow", sink, capacity=5)
     with caplog.at_level(logging.WARNING):
-        for _ in range(50):
+        for _ in range(6):
+            box.put("job", "{}")
+        assert sink.hangs.wait(60)
+        for _ in range(44):
             box.put("job", "{}")
     assert box.tally.dropped >= 44
     assert len(caplog.records) == 1
