@@ -189,10 +189,13 @@ class SideInput(_GrouplessConsumer):
 
 
 class LogTail(_GrouplessConsumer):
-    """Follows partitions from a start as they grow; for logs that are folded into state."""
+    """Follows partitions from a start as they grow; for logs that are folded into state.
 
-    def __init__(self, connection: Connection, starts: Mapping[TopicPartition, int]) -> None:
-        super().__init__(connection, committed=True, wait_ms=100)
+    An idle broker is asked again after ``wait_ms``, in which a partition that is added has to wait.
+    """
+
+    def __init__(self, connection: Connection, starts: Mapping[TopicPartition, int], *, wait_ms: int = 100) -> None:
+        super().__init__(connection, committed=True, wait_ms=wait_ms)
         self.positions = dict(starts)
         self._assign(self.positions)
 

@@ -22,6 +22,7 @@ IDENTITY = "_mesh.registry"
 _CONFIG = {"cleanup.policy": "compact", "max.message.bytes": str(8 * 1024 * 1024)}
 # The reader hands over what arrives at once; this is how long it takes to notice that it is to stop.
 _POLL_SECONDS = 0.5
+_WAIT_MS = 500
 _RETRY_SECONDS = 1.0
 _logger = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class KafkaSchemaLog:
         """See SchemaLog. Raises RequestRefused for a topic that could lose schemas, and what the broker says."""
         self._provide_topic()
         self._producer = Producer(self._connection, self._identity, linger_ms=0)
-        self._tail = tail = LogTail(self._connection, {self._partition: 0})
+        self._tail = tail = LogTail(self._connection, {self._partition: 0}, wait_ms=_WAIT_MS)
         self._hand_over(sink, tail, tail.catch_up())
         self._thread = threading.Thread(target=self._follow, args=(sink, tail), name="schema-log", daemon=True)
         self._thread.start()

@@ -17,13 +17,17 @@ from mesh.embedded.kafka import EmbeddedKafka, KafkaOptions
 from mesh.kafka import Acl, Admin, Connection, verify_credentials
 
 
-def eventually(condition: Callable[[], object], seconds: float = 10.0, *, every: float = 0.05) -> None:
-    """Poll until ``condition()`` is true; fail after ``seconds``."""
+def eventually(condition: Callable[[], object], seconds: float = 10.0, *, every: float | None = None) -> None:
+    """Poll until ``condition()`` is true; fail after ``seconds``. Rests twice as long as asking took, unless told."""
     deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
+    while True:
+        asked = time.monotonic()
+        if condition():
+            return
+        told = time.monotonic()
+        if told > deadline:
             raise AssertionError(f"did not come true within {seconds:g} s: {condition}")
-        time.sleep(every)
+        time.sleep(every if every is not None else min(max(0.05, 2 * (told - asked)), 1.0))
 
 
 def permit(admin: Admin, acls: Iterable[Acl]) -> None:

@@ -27,6 +27,7 @@ from mesh.types import Coordinate
 _SUBSCRIPTION = "delay-desk"
 _PURPOSE = "delay-analysis"
 _TRACED = "operations.flights"
+_FEW = 10_000
 
 
 @told
@@ -45,7 +46,8 @@ def demo(
     producers_of(project)
     provide_jars()
     note("Starting Kafka, the registry and a gate ...")
-    with staged(project.absolute(), data, keep=keep) as stage:
+    # Compiling Kafka for load costs more than it saves with few records.
+    with staged(project.absolute(), data, keep=keep, optimise=records is None or records > _FEW) as stage:
         report = _play(stage, records, months, began)
         emit_json(report.as_json()) if as_json else tell(report)
         if keep:

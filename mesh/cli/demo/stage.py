@@ -48,11 +48,11 @@ class Stage:
 
 
 @contextmanager
-def staged(project: Path, data: Path | None, *, keep: bool) -> Iterator[Stage]:
+def staged(project: Path, data: Path | None, *, keep: bool, optimise: bool) -> Iterator[Stage]:
     """Start a mesh; afterwards stop it and remove a folder that was made for it, unless it is to be kept."""
     root = data or Path(tempfile.mkdtemp(prefix="mesh-demo-"))
     stage = Stage(DataFolder(root), project)
-    process = _start(stage, keep=keep)
+    process = _start(stage, optimise=optimise)
     kept = False
     try:
         with _ending_as_interrupted():
@@ -81,10 +81,10 @@ def _ending_as_interrupted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _start(stage: Stage, *, keep: bool) -> subprocess.Popen[bytes]:
+def _start(stage: Stage, *, optimise: bool) -> subprocess.Popen[bytes]:
     stage.folder.prepare()
     log = (stage.folder.logs / "up.log").open("ab")
-    command = stage.mesh("up", "--data", str(stage.folder.root), "--optimise")
+    command = stage.mesh("up", "--data", str(stage.folder.root), *(["--optimise"] if optimise else []))
     # A session of its own: Ctrl-C stops the demo, and the demo then stops the mesh in order, or leaves it as asked.
     with log:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)

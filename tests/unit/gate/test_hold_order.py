@@ -131,7 +131,7 @@ def perform(story: Story, operation: tuple[Any, ...]) -> None:
     acts[kind](*rest)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(st.lists(operations, min_size=12, max_size=50))
 def test_per_key_the_public_order_is_the_order_of_the_source(done: list[tuple[Any, ...]]) -> None:
     story = Story()

@@ -173,7 +173,7 @@ def test_what_fastavro_writes_is_read_back(data: st.DataObject) -> None:
     assert _agree(schema, body)
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_mutated_bodies_are_values_or_malformed_as_the_specification_says(data: st.DataObject) -> None:
     schema = data.draw(oracle.schemas())

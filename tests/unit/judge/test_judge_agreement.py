@@ -61,7 +61,7 @@ def both(keys: list[bytes | None], values: list[bytes | None], headers: list[Hea
     return verdicts
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(RECORDS, min_size=1, max_size=8))
 def test_records(records: list[dict[str, Any]]) -> None:
     keys, values = [COURT.key(record) for record in records], [COURT.value(record) for record in records]
@@ -134,7 +134,7 @@ NAMES = st.sampled_from(["mesh-origin", "mesh-verdict", "mesh-", "x"])
 HEADERS = st.lists(st.tuples(NAMES, st.none() | st.binary(max_size=2)), max_size=2)
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_any_bytes(data: st.DataObject) -> None:
     record = data.draw(RECORDS | st.just(RECORD))
