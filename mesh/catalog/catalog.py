@@ -60,15 +60,11 @@ class Catalog:
         if relist or now - self._listed_at >= _LISTING_SECONDS:
             self._follow_new()
             self._listed_at = now
-        if self._tail is not None and self._behind(self._tail):
+        if self._tail is not None:
             for message in self._tail.catch_up():
                 self._fold(message)
+            self._tail.rest()
         return self.revision
-
-    def _behind(self, tail: LogTail) -> bool:
-        """Whether anything was written since: one request, however many domains there are."""
-        ends = self._admin.ends(tail.positions, committed=True)
-        return any(end > tail.positions[place] for place, end in ends.items())
 
     def entries(self) -> Mapping[Topic, Entry]:
         """Every entry by public topic, retired ones too."""

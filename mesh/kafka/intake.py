@@ -108,7 +108,7 @@ class Intake:
             enable_auto_offset_store=False,
             isolation_level="read_committed",
             auto_offset_reset="error",
-            fetch_wait_max_ms=200,
+            fetch_wait_max_ms=500,
             fetch_queue_backoff_ms=FETCH_AGAIN_MS,
             fetch_max_bytes=_MOST_BYTES // 2,
             receive_message_max_bytes=_MOST_BYTES,

@@ -191,12 +191,14 @@ class SideInput(_GrouplessConsumer):
 class LogTail(_GrouplessConsumer):
     """Follows partitions from a start as they grow; for logs that are folded into state.
 
-    An idle broker is asked again after ``wait_ms``, in which a partition that is added has to wait.
+    An idle broker is asked again after ``wait_ms``, in which a partition that is added has to wait. Who only ever
+    catches up lets it rest in between: partitions that are followed cost the broker work with every request.
     """
 
     def __init__(self, connection: Connection, starts: Mapping[TopicPartition, int], *, wait_ms: int = 100) -> None:
         super().__init__(connection, committed=True, wait_ms=wait_ms)
         self.positions = dict(starts)
+        self._resting: set[TopicPartition] = set()
         self._assign(self.positions)
 
     def add(self, starts: Mapping[TopicPartition, int]) -> None:
@@ -210,11 +212,13 @@ class LogTail(_GrouplessConsumer):
 
     def poll(self, seconds: float) -> list[Message]:
         """The records that arrived, waiting up to ``seconds`` for the first ones."""
-        return self._take(seconds, set())
+        self._wake(self._resting)
+        return self._take(seconds, {})
 
     def catch_up(self, seconds: float = 30.0) -> list[Message]:
         """Everything up to the present end of every partition; raises DeadlineExceeded."""
-        waiting = {tp for tp, end in self._ends_of(self.positions).items() if end > self.positions[tp]}
+        waiting = {tp: end for tp, end in self._ends_of(self.positions).items() if end > self.positions[tp]}
+        self._wake(waiting)
         records: list[Message] = []
         deadline = time.monotonic() + seconds
         while waiting:
@@ -222,6 +226,19 @@ class LogTail(_GrouplessConsumer):
                 raise DeadlineExceeded(f"reading {', '.join(map(str, waiting))}", seconds)
             records += self._take(0.05, waiting)
         return records
+
+    def rest(self) -> None:
+        """Ask for nothing more until there is something to catch up with."""
+        awake = self.positions.keys() - self._resting
+        with self._diagnosis.translated("rest at the ends of logs"):
+            self._consumer.pause([ClientTopicPartition(tp.topic, tp.partition) for tp in awake])
+        self._resting |= awake
+
+    def _wake(self, partitions: Collection[TopicPartition]) -> None:
+        asleep = self._resting & set(partitions)
+        with self._diagnosis.translated("follow logs"):
+            self._consumer.resume([ClientTopicPartition(tp.topic, tp.partition) for tp in asleep])
+        self._resting -= asleep
 
     def _ends_of(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """The offsets after the last readable records: one request for each broker, however many partitions."""
@@ -233,21 +250,23 @@ class LogTail(_GrouplessConsumer):
                 raise self._diagnosis.translate(each.error, f"look for the end of {each.topic}")
         return {TopicPartition(each.topic, each.partition): int(each.offset) for each in found}
 
-    def _take(self, seconds: float, waiting: Collection[TopicPartition]) -> list[Message]:
+    def _take(self, seconds: float, waiting: dict[TopicPartition, int]) -> list[Message]:
         taken: list[Message] = []
         for message in self._consume(seconds):
             self._sort(message, taken, waiting)
         return taken
 
-    def _sort(self, message: Any, taken: list[Message], waiting: Collection[TopicPartition]) -> None:
+    def _sort(self, message: Any, taken: list[Message], waiting: dict[TopicPartition, int]) -> None:
         error = message.error()
         place = TopicPartition(message.topic(), message.partition())
         if error is None:
             taken.append(message)
             self.positions[place] = message.offset() + 1
+            # The client tells the end only with the next answer of the broker.
+            if self.positions[place] >= waiting.get(place, message.offset() + 2):
+                del waiting[place]
         elif error.name() == _END:
             self.positions[place] = message.offset()
-            if isinstance(waiting, set):
-                waiting.discard(place)
+            waiting.pop(place, None)
         elif problem := self._problem(message, "follow a log"):
             raise problem

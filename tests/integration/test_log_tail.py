@@ -43,6 +43,31 @@ def test_a_tail_reads_to_the_end_of_every_partition_and_no_further(kafka: Broker
         assert [(each.partition(), each.offset()) for each in tail.catch_up()] == [(0, 0)]
 
 
+def test_a_tail_that_rests_in_between_misses_nothing(kafka: Broker) -> None:
+    """Also what was written while it still asked, and in a partition that is followed from then on."""
+    topic = f"tail{secrets.token_hex(4)}"
+    with Admin(kafka.admin) as admin:
+        admin.create_topic(topic, 3, {})
+    with LogTail(kafka.admin, {TopicPartition(topic, 0): 0, TopicPartition(topic, 1): 0}) as tail:
+        seen = []
+        with Producer(kafka.admin) as producer:
+            for number in range(20):
+                if number == 10:
+                    tail.add({TopicPartition(topic, 2): 0})
+                producer.write(topic, key=None, value=b"a", partition=number % 3)
+                caught = tail.catch_up()
+                producer.write(topic, key=None, value=b"b", partition=(number + 1) % 3)
+                tail.rest()
+                seen += [(each.partition(), each.offset()) for each in caught]
+        seen += [(each.partition(), each.offset()) for each in tail.catch_up()]
+        tail.rest()
+        assert tail.poll(0.5) == []
+    assert len(seen) == len(set(seen)) == 40
+    for partition in range(3):
+        offsets = [at for place, at in seen if place == partition]
+        assert offsets == sorted(offsets)
+
+
 def test_a_topic_that_is_not_there_is_said_to_be_missing(kafka: Broker) -> None:
     with (
         LogTail(kafka.admin, {TopicPartition(f"tail{secrets.token_hex(4)}", 0): 0}) as tail,
