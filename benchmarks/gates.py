@@ -1,4 +1,4 @@
-"""The gate with its loop changed for a question: without transactions, or telling what every commit took."""
+"""The gate changed for a question: without transactions, without lineage, or telling what every commit took."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 from confluent_kafka import Producer as Client
 from confluent_kafka import TopicPartition as ClientTopicPartition
 
+from benchmarks import bare
 from mesh.catalog import Catalog
 from mesh.gate import GateIdentity, run, run_gate
 from mesh.kafka import Connection, TransactionalLoop
@@ -84,9 +85,12 @@ def main() -> None:
     """Run a gate of the mesh that MESH_CONFIG names."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--untied", action="store_true", help="at least once")
+    parser.add_argument("--bare", action="store_true", help="without lineage")
     parser.add_argument("--tell", type=Path, help="a file for lines about commits")
     options = parser.parse_args()
-    if options.untied:
+    if options.bare:
+        bare.gate()
+    elif options.untied:
         vars(run)["TransactionalLoop"] = UntiedLoop
     elif options.tell is not None:
         TellingLoop.told = options.tell

@@ -27,6 +27,7 @@ from mesh.contract import Contract
 from mesh.embedded.jars import JarCache, locked_jars
 from mesh.embedded.kafka import EmbeddedKafka, KafkaOptions
 from mesh.embedded.process import Child, Service
+from mesh.gate.observation import ORIGIN_HEADER
 from mesh.judge.frame import PREFIX, prefix
 from mesh.kafka import Admin, Connection, Producer
 from mesh.types import TopicPartition
@@ -66,10 +67,10 @@ class Ground:
         head = prefix(known)
         return [head + value[PREFIX:] for value in values]
 
-    def product(self, contract: Contract, sample: Wire) -> Load:
-        """A new product and the sample for its ingress, for a gate to move."""
+    def product(self, contract: Contract, sample: Wire, *, origins: bool = False) -> Load:
+        """A new product and the sample for its ingress, for a gate to move; each says its origin, with ``origins``."""
         self.mesh.apply(contract, source="benchmarks")
-        return Load(self, contract.topics.ingress, contract, self.framed(contract, sample.values))
+        return Load(self, contract.topics.ingress, contract, self.framed(contract, sample.values), origins)
 
     def source(self, contract: Contract, values: Sequence[bytes]) -> Load:
         """A new topic of nobody's and records for it, in the schema of an applied product, for loops to move."""
@@ -102,6 +103,7 @@ class Load:
     ingress: str
     contract: Contract
     values: Sequence[bytes]
+    origins: bool = False
 
     @property
     def places(self) -> list[TopicPartition]:
@@ -112,7 +114,8 @@ class Load:
         """Write them, to one partition after the other in turns."""
         with Producer(self.ground.mesh.admin) as producer:
             for row, value in enumerate(self.values):
-                producer.produce(self.ingress, key=None, value=value, partition=row % PARTITIONS)
+                headers = [(ORIGIN_HEADER, b"orders.csv#%d" % row)] if self.origins else ()
+                producer.produce(self.ingress, key=None, value=value, headers=headers, partition=row % PARTITIONS)
             producer.flush(60)
         return self
 

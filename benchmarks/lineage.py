@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import processing, tracing
+from benchmarks import accounting, processing, tracing
 from benchmarks.ground import ground
 from benchmarks.harness import Benchmark, Readings, in_turns, publish
 from mesh.embedded.jars import JarCache, locked_jars
@@ -52,12 +52,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         readings, names, facts = run(kafka.connection, options.manifests, options.rounds)
     with ground() as field:
         made = processing.measure(field, options.records, options.slow, min(3, options.rounds))
-    title = f"processors, and tracing up to {options.manifests:,} manifests and {HOPS} hops, on the embedded Kafka"
-    comparisons, notes = [*made.comparisons, *tracing.comparisons(names)], [*made.notes, *_NOTES]
-    told = Benchmark("lineage", title, comparisons, notes=notes, facts=facts | made.facts)
-    publish(told, {**made.readings, **readings})
-    for name, size in made.facts["bytes of lineage"].items():
-        print(f"{name}: {size:g} bytes")
+    gates = accounting.measure(2 * options.records, min(3, options.rounds))
+    title = (
+        f"gates, processors, and tracing up to {options.manifests:,} manifests and {HOPS} hops, on the embedded Kafka"
+    )
+    comparisons = [*made.comparisons, *gates.comparisons, *tracing.comparisons(names)]
+    notes = [*made.notes, *gates.notes, *_NOTES]
+    told = Benchmark("lineage", title, comparisons, notes=notes, facts=facts | made.facts | gates.facts)
+    publish(told, {**made.readings, **gates.readings, **readings})
+    for name, size in (made.facts["bytes of lineage"] | gates.facts["lineage of a gate"]).items():
+        print(f"{name}: {size:g}")
     for name, each in facts["milliseconds per trace"].items():
         print(f"{name}: {each:,} ms a trace")
 

@@ -21,14 +21,16 @@ from mesh.lineage.parents import Lot
 from mesh.producer.encoding import RecordEncoder
 from tests.support.derived import derived, source
 
-WINDOW, MAP, BARE, FAUST = "hourly window, loop", "map, loop", "map, loop without lineage", "map, Faust"
-_STEPS: Final = {WINDOW: "window", MAP: "map", BARE: "bare", FAUST: "faust"}
+WINDOW, MAP, BARE = "hourly window, loop", "map, loop", "map, loop without lineage"
+FAUST, BARE_FAUST = "map, Faust", "map, Faust without lineage"
+_STEPS: Final = {WINDOW: "window", MAP: "map", BARE: "bare", FAUST: "faust", BARE_FAUST: "bare-faust"}
 COMPARISONS: Final = (
     Comparison("map: loop / Faust", MAP, FAUST, floor=20),
     Comparison("window on the loop / map on Faust", WINDOW, FAUST, floor=20),
     Comparison("map: loop / Faust, CPU", MAP, FAUST, "cpu"),
     Comparison("window on the loop / map on Faust, CPU", WINDOW, FAUST, "cpu"),
     Comparison("map: with / without lineage, CPU", MAP, BARE, "cpu", floor=0.9),
+    Comparison("map on Faust: with / without lineage, CPU", FAUST, BARE_FAUST, "cpu"),
 )
 NOTES: Final = (
     "processors read records of four partitions that were written straight to a public topic; no gate runs meanwhile",
@@ -55,7 +57,7 @@ def measure(ground: Ground, records: int, slow: int, rounds: int) -> Part:
     contract = source(f"{domain}.events", PARTITIONS)
     ground.mesh.apply(contract, source="benchmarks")
     load = Load(ground, contract.topics.public, contract, _events(ground, contract, records)).fill()
-    enough = dict.fromkeys(_STEPS, records) | {FAUST: slow}
+    enough = dict.fromkeys(_STEPS, records) | {FAUST: slow, BARE_FAUST: slow}
     variants = [Variant(name, partial(_once, load, step, enough[name])) for name, step in _STEPS.items()]
     return Part(in_turns(variants, rounds), COMPARISONS, NOTES, {"bytes of lineage": sizes()})
 

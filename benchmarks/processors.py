@@ -6,9 +6,8 @@ import sys
 from datetime import timedelta
 from typing import Any
 
+from benchmarks import bare
 from mesh import Mesh, Processor
-from mesh.stream import emission
-from mesh.stream.loop.step import ProcessorStep
 
 
 def mapped(record: Any, _: Any = None) -> dict[str, Any]:
@@ -32,19 +31,8 @@ def on_loop(step: str, product: str, source: str) -> None:
     else:
         made.each(source)(mapped)
     if step == "bare":
-        leave_out_lineage()
+        bare.loop()
     made.main([])
-
-
-def leave_out_lineage() -> None:
-    """Nothing is captured, no header is written, nothing is told of the input: what the step would cost without."""
-    patches: list[tuple[Any, str, Any]] = [
-        (emission.Emitter, "deposit", lambda *_: None),
-        (emission.Emitter, "_headers", lambda *_: ()),
-        (ProcessorStep, "_tell_progress", lambda *_: None),
-    ]
-    for owner, name, instead in patches:
-        setattr(owner, name, instead)
 
 
 def on_faust(product: str, source: str) -> None:
@@ -63,7 +51,9 @@ def on_faust(product: str, source: str) -> None:
 def main() -> None:
     """Run as ``python -m benchmarks.processors``."""
     step, product, source = sys.argv[1:]
-    if step == "faust":
+    if step == "bare-faust":
+        bare.faust()
+    if step.endswith("faust"):
         on_faust(product, source)
     else:
         on_loop(step, product, source)

@@ -41,6 +41,7 @@ _FATAL = {
 # would be a request over all of them for each record: 300 partitions of a record a second took 50 to 90 % of a core.
 _MANY_TOPICS: Final = 50
 _WORTH_BYTES: Final = 64 * 1024
+_GATHERING_MS: Final = 200
 
 GroupProtocol = Literal["classic", "consumer"]
 """How a group shares partitions: by its members (classic), or by the broker (consumer, KIP-848)."""
@@ -108,7 +109,6 @@ class Intake:
             enable_auto_offset_store=False,
             isolation_level="read_committed",
             auto_offset_reset="error",
-            fetch_wait_max_ms=500,
             fetch_queue_backoff_ms=FETCH_AGAIN_MS,
             fetch_max_bytes=_MOST_BYTES // 2,
             receive_message_max_bytes=_MOST_BYTES,
@@ -294,7 +294,9 @@ class Intake:
 
 def _patience(topics: int) -> dict[str, object]:
     """How much has to be there for a request to be answered before its wait is over, by what is read at first."""
-    return {"fetch.min.bytes": _WORTH_BYTES} if topics > _MANY_TOPICS else {}
+    if topics > _MANY_TOPICS:
+        return {"fetch.min.bytes": _WORTH_BYTES, "fetch.wait.max.ms": _GATHERING_MS}
+    return {}
 
 
 def _partition(place: Any) -> TopicPartition:

@@ -6,7 +6,8 @@ import json
 import secrets
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.support.broker import eventually
 from tests.support.checker import check
 from tests.support.contracts import Draft
 from tests.support.mesh import Program, RunningMesh
+from tests.support.toll import Toll
 from tests.support.writing import Framing
 
 pytestmark = pytest.mark.broker
@@ -139,45 +141,60 @@ def test_a_product_applied_while_the_gate_is_away_is_served(mesh: RunningMesh, c
     assert check(mesh.admin, newer).read == 30
 
 
-@pytest.mark.parametrize("stalled", [False, True], ids=["away", "stalled"])
+LONG = [pytest.mark.soak, pytest.mark.timeout(900)]
+
+
+@pytest.mark.parametrize(
+    "outages", [["away"], ["stalled"], pytest.param(["away", "stalled"] * 5, marks=LONG)], ids=["away", "stalled", "10"]
+)
 def test_an_unknown_schema_waits_for_the_registry_and_known_ones_go_on(
-    mesh: RunningMesh, contract: Contract, stalled: bool
+    mesh: RunningMesh, contract: Contract, outages: Sequence[str], toll: Toll
 ) -> None:
     framing = Framing(mesh, contract)
     fill(mesh, contract, 0, 30)
     mesh.await_gated(contract)
-    # A schema the gate has never met, registered as the platform registers it, before the registry goes away.
-    newer = {**json.loads(contract.value_schema_json), "doc": "A newer text of the same shape."}
-    with mesh.registry("_mesh.admin") as registry:
-        subject = f"{contract.topics.ingress}-value"
-        new_id = registry.register(subject, json.dumps(newer), product=str(contract.product))
-    assert new_id != framing.value_id
-    registry_process = mesh.registry_program.process
-    assert registry_process is not None
+    places = [TopicPartition(contract.topics.ingress, number) for number in range(3)]
+    for number, outage in enumerate(outages):
+        # A schema the gate has never met, registered as the platform registers it, before the registry goes away.
+        newer = {**json.loads(contract.value_schema_json), "doc": f"Text {number} of the same shape."}
+        with mesh.registry("_mesh.admin") as registry:
+            subject = f"{contract.topics.ingress}-value"
+            new_id = registry.register(subject, json.dumps(newer), product=str(contract.product))
+        assert new_id != framing.value_id
+        with Admin(mesh.admin) as admin, registry_out(mesh, stalled=outage == "stalled"):
+            ends = admin.ends(places, committed=False)
+            with Producer(mesh.connection(contract.product.domain)) as producer:
+                value = framing.value("A", 1.0, SchemaId(new_id))
+                producer.produce(contract.topics.ingress, key=framing.key("A"), value=value, partition=0)
+                for speed in range(3):
+                    known = framing.value("A", float(speed))
+                    producer.produce(contract.topics.ingress, key=framing.key("A"), value=known, partition=1)
+                    producer.flush()
+                    # So that they are as many transactions, each beside the one that waits.
+                    time.sleep(0.3)
+            wanted = ends[places[1]] + 3
+            eventually(lambda wanted=wanted: admin.committed("_mesh.gate.default", places)[places[1]] == wanted, 30)  # type: ignore[misc]
+            assert admin.committed("_mesh.gate.default", places)[places[0]] == ends[places[0]]
+        mesh.await_gated(contract, 60)
+    tally = check(mesh.admin, contract)
+    written = 30 + 4 * len(outages)
+    assert (tally.read, tally.quarantined) == (written, 3)
+    toll.add("R7 registry away or stalled", rounds=len(outages), kills=0, written=written, read=tally.read)
+
+
+@contextmanager
+def registry_out(mesh: RunningMesh, *, stalled: bool) -> Iterator[None]:
+    """No registry meanwhile; where it is stalled, connections are taken, and nothing ever comes back on them."""
+    process = mesh.registry_program.process
+    assert process is not None
     if stalled:
-        # Connections are taken, and nothing ever comes back on them.
-        registry_process.send_signal(signal.SIGSTOP)
+        process.send_signal(signal.SIGSTOP)
     else:
         mesh.registry_program.stop()
     try:
-        with Producer(mesh.connection(contract.product.domain)) as producer:
-            value = framing.value("A", 1.0, SchemaId(new_id))
-            producer.produce(contract.topics.ingress, key=framing.key("A"), value=value, partition=0)
-            for number in range(3):
-                known = framing.value("A", float(number))
-                producer.produce(contract.topics.ingress, key=framing.key("A"), value=known, partition=1)
-                producer.flush()
-                # So that they are as many transactions, each beside the one that waits.
-                time.sleep(0.3)
-        places = [TopicPartition(contract.topics.ingress, number) for number in range(3)]
-        with Admin(mesh.admin) as admin:
-            eventually(lambda: admin.committed("_mesh.gate.default", places)[places[1]] == 13, 30)
-            assert admin.committed("_mesh.gate.default", places)[places[0]] == 10
+        yield
     finally:
         if stalled:
-            registry_process.send_signal(signal.SIGCONT)
+            process.send_signal(signal.SIGCONT)
         else:
             mesh.registry_program.start()
-    mesh.await_gated(contract, 60)
-    tally = check(mesh.admin, contract)
-    assert (tally.read, tally.quarantined) == (34, 3)
