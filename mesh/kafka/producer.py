@@ -144,8 +144,11 @@ class Producer:
             return DeliveryFailed(topic, count, error.name(), error.str())
         return problem
 
-    def write(self, topic: str, *, key: bytes | None, value: bytes | None, partition: int = 0) -> Coordinate:
-        """Write one record and wait; gives the coordinate it got. With a transactional id, all of a transaction."""
+    def write(self, topic: str, *, key: bytes | None, value: bytes | None, partition: int | None = 0) -> Coordinate:
+        """Write one record and wait; gives the coordinate it got. With a transactional id, all of a transaction.
+
+        None leaves the partition to the key.
+        """
         if not self._transactional:
             return self._write(topic, key, value, partition)
         with self._diagnosis.translated(f"write to {topic}"):
@@ -158,7 +161,7 @@ class Producer:
             self._client.commit_transaction(REQUEST_SECONDS)
         return place
 
-    def _write(self, topic: str, key: bytes | None, value: bytes | None, partition: int) -> Coordinate:
+    def _write(self, topic: str, key: bytes | None, value: bytes | None, partition: int | None) -> Coordinate:
         places: list[Coordinate] = []
 
         def report(error: KafkaError | None, message: Any) -> None:
@@ -166,7 +169,8 @@ class Producer:
             places.append(Coordinate(topic, message.partition(), message.offset() or 0))
 
         with self._diagnosis.translated(f"write to {topic}"):
-            self._client.produce(topic, value=value, key=key, partition=partition, on_delivery=report)
+            place = _ANY if partition is None else partition
+            self._client.produce(topic, value=value, key=key, partition=place, on_delivery=report)
         self.flush()
         return places[0]
 

@@ -74,15 +74,13 @@ class TopicSink:
     """Writes each event to a topic, keyed as OpenLineage's own transport does."""
 
     def __init__(self, connection: Connection, topic: str) -> None:
-        self._producer, self._topic = Producer(connection), topic
+        self._producer, self._topic = Producer(connection, linger_ms=0), topic
 
     def send(self, key: str, event: str) -> None:
-        """Hand it over and raise what an earlier one met."""
-        self._producer.produce(self._topic, key=f"run:{key}".encode(), value=event.encode())
-        self._producer.check()
+        """Wait until the broker has it: what it refuses is to be counted with the event that it refused."""
+        self._producer.write(self._topic, key=f"run:{key}".encode(), value=event.encode(), partition=None)
 
     def close(self) -> None:
-        self._producer.flush(_SECONDS)
         self._producer.close()
 
 
