@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from mesh.catalog import Catalog
 from mesh.consumer import Reading, Subscription
@@ -27,11 +27,12 @@ from mesh.lineage.why import Answer
 from mesh.producer import Publisher
 from mesh.registry import RegistryClient
 from mesh.settings import Cluster, Settings
-from mesh.stream import Processor
-from mesh.stream.binding import Binding, Running, Runtime, Tally, Told, bind
-from mesh.stream.run import run
 from mesh.telemetry import telemetry_of
 from mesh.types import Coordinate, ProductName, TopicPartition
+
+if TYPE_CHECKING:  # processors are loaded by those who run one
+    from mesh.stream import Processor
+    from mesh.stream.binding import Binding, Runtime, Tally, Told
 
 _PLATFORM: Final = "_mesh."
 
@@ -136,6 +137,8 @@ class Mesh:
         It acts as the product's domain. Raises NotFound, NotAuthorised, SettingsError, and UsageError for a product
         that is not derived.
         """
+        from mesh.stream import Processor  # noqa: PLC0415
+
         # Faust is loaded where somebody asks for it, and nowhere else.
         application = import_module("mesh.stream.faust.app").application
         return application(self._bound(Processor(str(product))), on_error)
@@ -159,9 +162,14 @@ class Mesh:
         open then. ``told`` hears of every commit. Raises NotFound, NotAuthorised, UsageError, ProcessingFailed,
         EncodingRefused, RecordsLost, Fenced, BrokerUnreachable.
         """
+        from mesh.stream.binding import Running  # noqa: PLC0415
+        from mesh.stream.run import run  # noqa: PLC0415
+
         return run(self._bound(processor), Running(runtime, ordinal, until_end, finish, before), stopping, told)
 
     def _bound(self, processor: Processor) -> Binding:
+        from mesh.stream.binding import bind  # noqa: PLC0415
+
         contract = self.contract(processor.product)
         if contract.derivation is None:
             raise UsageError(f"{contract.product} is no derived product; its contract names no derivation")

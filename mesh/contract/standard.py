@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib import resources
-from typing import Any, cast
-
-from jsonschema import Draft201909Validator
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any, cast
 
 from mesh.contract.document import Document, Place, Problems, written
+
+if TYPE_CHECKING:
+    from jsonschema import Draft201909Validator
+    from jsonschema.exceptions import ValidationError
 
 API_VERSION = "v3.1.0"
 """The version the mesh writes: every reader of 3.2.0 takes it too."""
@@ -107,6 +108,9 @@ def _untyped(error: ValidationError) -> bool:
 
 @cache
 def _edition(version: str) -> _Edition:
+    # A fifteenth of a second, which most commands never need.
+    from jsonschema import Draft201909Validator  # noqa: PLC0415
+
     name = f"odcs-json-schema-{version}.json"
     schema = json.loads(resources.files("mesh.contract").joinpath("standards", name).read_text("utf-8"))
     return _Edition(version, schema, Draft201909Validator(schema, format_checker=Draft201909Validator.FORMAT_CHECKER))
