@@ -86,6 +86,14 @@ READ = Metric("mesh.gate.records.read", Kind.COUNTER, "{record}", "Ingress recor
 ACCEPTED = Metric("mesh.gate.records.accepted", Kind.COUNTER, "{record}", "Records made public", _OF_PARTITION)
 QUARANTINED = Metric("mesh.gate.records.quarantined", Kind.COUNTER, "{record}", "Records refused", _OF_PARTITION)
 REPEATED = Metric("mesh.gate.records.repeated", Kind.COUNTER, "{record}", "Outputs that came again", _OF_PARTITION)
+PARKED = Metric("mesh.gate.records.parked", Kind.COUNTER, "{record}", "Records that began to wait", _OF_PARTITION)
+RELEASED = Metric(
+    "mesh.gate.records.released",
+    Kind.COUNTER,
+    "{record}",
+    "Records read earlier that left: parked ones, and those that were replayed",
+    _OF_PARTITION,
+)
 FINDINGS = Metric(
     "mesh.gate.findings",
     Kind.COUNTER,
@@ -110,6 +118,8 @@ METRICS: Final = (
     ACCEPTED,
     QUARANTINED,
     REPEATED,
+    PARKED,
+    RELEASED,
     FINDINGS,
     TRANSACTIONS,
     COMMIT,

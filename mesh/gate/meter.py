@@ -23,10 +23,12 @@ from mesh.telemetry import (
     OPERATION,
     OPERATION_TYPE,
     OUTCOME,
+    PARKED,
     PARTITION,
     PRODUCT,
     QUARANTINED,
     READ,
+    RELEASED,
     REPEATED,
     TRACEPARENT,
     TRANSACTIONS,
@@ -80,8 +82,10 @@ class GateMeter:
         self._telemetry.add(READ, len(observation.delivered), attributes)
         self._telemetry.add(ACCEPTED, observation.public.count, attributes)
         self._telemetry.add(QUARANTINED, observation.quarantine.count, attributes)
-        if observation.repeated:
-            self._telemetry.add(REPEATED, len(observation.repeated), attributes)
+        rare = {REPEATED: observation.repeated, PARKED: observation.parked, RELEASED: observation.released}
+        for metric, offsets in rare.items():
+            if offsets:
+                self._telemetry.add(metric, len(offsets), attributes)
         for clause, count in observation.clauses.items():
             self._telemetry.add(FINDINGS, count, {**attributes, CLAUSE: clause})
 

@@ -19,10 +19,13 @@ from mesh.telemetry import (
     COMMIT,
     FINDINGS,
     OUTCOME,
+    PARKED,
     PARTITION,
     PRODUCT,
     QUARANTINED,
     READ,
+    RELEASED,
+    REPEATED,
     TRACEPARENT,
     TRANSACTIONS,
     Attributes,
@@ -99,6 +102,18 @@ def test_what_was_committed_is_told_per_partition_and_clause(meter: GateMeter, t
         (FINDINGS.name, 3, {**where, CLAUSE: "low"}),
         (FINDINGS.name, 5, {**where, CLAUSE: "high"}),
     ]
+
+
+def test_records_that_wait_and_leave_are_told_where_there_are_any(meter: GateMeter, told: Told) -> None:
+    """What was read and what left earlier is what was accepted, quarantined, repeated or parked."""
+    made = observation(10, 2)
+    made.parked, made.released, made.repeated = [7, 8, 9], [1, 2], [4]
+    made.public.count = 10 + 2 - 2 - 3 - 1
+    meter.settled({PLACE: made}, committed=True)
+    amounts = {name: amount for name, amount, _ in told.values}
+    assert (amounts[PARKED.name], amounts[RELEASED.name], amounts[REPEATED.name]) == (3, 2, 1)
+    gone = [ACCEPTED, QUARANTINED, REPEATED, PARKED]
+    assert amounts[READ.name] + amounts[RELEASED.name] == sum(amounts[each.name] for each in gone)
 
 
 def test_of_an_aborted_transaction_nothing_counts_but_itself(meter: GateMeter, told: Told) -> None:
