@@ -6,9 +6,9 @@ import json
 import tomllib
 from pathlib import Path
 
+import numpy as np  # loaded before pytester counts modules: it cannot be loaded twice  # noqa: F401
 import pytest
 
-import mesh.testing.cases  # loaded before pytester counts modules: NumPy cannot be loaded twice  # noqa: F401
 from tests.support.documents import Workbench
 
 pytest_plugins = ["pytester"]
