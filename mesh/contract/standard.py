@@ -108,7 +108,7 @@ def _untyped(error: ValidationError) -> bool:
 
 @cache
 def _edition(version: str) -> _Edition:
-    # A fifteenth of a second, which most commands never need.
+    # Loaded for those who validate a document; most commands validate none.
     from jsonschema import Draft201909Validator  # noqa: PLC0415
 
     name = f"odcs-json-schema-{version}.json"
