@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from secrets import token_hex
 from typing import Final
 
 from benchmarks import orders
@@ -40,7 +39,7 @@ def measure(records: int, rounds: int) -> Part:
 
 
 def _load(field: Ground, values: list[bytes]) -> Load:
-    contract = orders.orders_contract(10, f"bench{token_hex(4)}.orders", PARTITIONS)
+    contract = orders.new_product(partitions=PARTITIONS)
     return field.product(contract, Wire([None] * len(values), values), origins=True)
 
 

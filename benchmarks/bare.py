@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
+from pkgutil import resolve_name
 from typing import Any
 
-from mesh.gate import routing
-from mesh.gate.observation import Observation
-from mesh.gate.step import GateStep
-from mesh.stream import emission
-from mesh.stream.faust import bridge, topic
-from mesh.stream.loop.step import ProcessorStep
-
-Patch = tuple[Any, str, Any]
+Patch = tuple[str, str, Any]
+"""Whose attribute (by name, so that nobody loads what he does not run), which one, and what takes its place."""
 
 
 def gate() -> None:
     """A gate that judges and routes, and keeps no account of it; on products no other gate has served or will."""
     _apply(
-        (routing, "layouts_of", lambda *_: b""),
-        (Observation, "saw", lambda *_: None),
-        (GateStep, "_describe", lambda *_: None),
+        ("mesh.gate.routing", "layouts_of", lambda *_: b""),
+        ("mesh.gate.observation:Observation", "saw", lambda *_: None),
+        ("mesh.gate.step:GateStep", "_describe", lambda *_: None),
     )
 
 
 def loop() -> None:
     """A processor on the transactional loop."""
     _apply(
-        (emission.Emitter, "deposit", lambda *_: None),
-        (emission.Emitter, "_headers", lambda *_: ()),
-        (ProcessorStep, "_tell_progress", lambda *_: None),
+        ("mesh.stream.emission:Emitter", "deposit", lambda *_: None),
+        ("mesh.stream.emission:Emitter", "_headers", lambda *_: ()),
+        ("mesh.stream.loop.step:ProcessorStep", "_tell_progress", lambda *_: None),
     )
 
 
@@ -42,14 +37,15 @@ def faust() -> None:
         return descent
 
     _apply(
-        (bridge.Bridge, "_tell", nothing),
-        (bridge.Bridge, "deposit", as_it_is),
-        (topic, "header_of", lambda _: {}),
+        ("mesh.stream.faust.bridge:Bridge", "_tell", nothing),
+        ("mesh.stream.faust.bridge:Bridge", "deposit", as_it_is),
+        ("mesh.stream.faust.topic", "header_of", lambda _: {}),
     )
 
 
 def _apply(*patches: Patch) -> None:
-    for owner, name, instead in patches:
+    for place, name, instead in patches:
+        owner = resolve_name(place)
         if not hasattr(owner, name):
-            raise AttributeError(f"{owner} has no {name}; what is measured has changed")
+            raise AttributeError(f"{place} has no {name}; what is measured has changed")
         setattr(owner, name, instead)

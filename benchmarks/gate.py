@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from secrets import token_hex
 from tempfile import TemporaryDirectory
 from typing import Final
 
@@ -125,7 +124,7 @@ def pairs(ground: Ground, sample: Wire) -> list[Variant]:
 
 
 def _contract(rules: int) -> Contract:
-    return orders.orders_contract(rules, f"bench{token_hex(4)}.orders", PARTITIONS)
+    return orders.new_product(rules, PARTITIONS)
 
 
 def installed(skipped: dict[str, str]) -> dict[str, Path]:

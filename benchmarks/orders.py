@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Final
 
 from benchmarks.rivals.by_hand import CURRENCIES, keeps
@@ -36,6 +37,11 @@ _WORDS: Final = (
 Order = dict[str, Any]
 
 __all__ = ["VALUE", "Order", "keeps", "orders_contract", "records", "wire"]
+
+
+def new_product(rules: int = 10, partitions: int = 1) -> Contract:
+    """The contract for a product that nobody has met yet."""
+    return orders_contract(rules, f"bench{token_hex(4)}.orders", partitions)
 
 
 def orders_contract(rules: int = 10, product: str = "shop.orders", partitions: int = 1) -> Contract:

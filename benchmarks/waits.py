@@ -134,7 +134,7 @@ def _serving(
 
 def latencies(ground: Ground, values: Sequence[bytes], rates: Sequence[int], seconds: float) -> list[dict[str, object]]:
     """From the publisher's clock to a reader of the public topic, through a gate that has nothing else to do."""
-    contract = orders.orders_contract(product=f"bench{secrets.token_hex(4)}.orders", partitions=PARTITIONS)
+    contract = orders.new_product(partitions=PARTITIONS)
     ground.mesh.apply(contract, source="benchmarks")
     goal = target(ground, contract, values)
     rows: list[dict[str, object]] = []
@@ -157,7 +157,7 @@ def latencies(ground: Ground, values: Sequence[bytes], rates: Sequence[int], sec
 def commits(ground: Ground, values: Sequence[bytes], touched: Sequence[int], times: int) -> list[dict[str, object]]:
     """What a commit takes by the number of partitions that its records came from."""
     most = max(touched)
-    contract = orders.orders_contract(product=f"bench{secrets.token_hex(4)}.orders", partitions=most)
+    contract = orders.new_product(partitions=most)
     ground.mesh.apply(contract, source="benchmarks")
     goal, told = target(ground, contract, values[:most]), ground.mesh.folder.logs / "commits.ndjson"
     command = ("-m", "benchmarks.gates", "--tell", str(told))

@@ -6,8 +6,9 @@ are first used, so that ``import mesh`` costs nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from mesh.deferred import deferred
 
 if TYPE_CHECKING:
     from mesh.cli.feed import Feed
@@ -52,7 +53,7 @@ __all__ = [
     "Subscription",
 ]
 
-_HOMES = {
+_HOMES = dict.fromkeys(__all__, "mesh.errors") | {
     "Contract": "mesh.contract",
     "Coordinate": "mesh.types",
     "Feed": "mesh.cli.feed",
@@ -66,16 +67,5 @@ _HOMES = {
     "Subscription": "mesh.consumer",
 }
 
-
-if not TYPE_CHECKING:  # a checker that saw this would believe in any name
-
-    def __getattr__(name: str) -> object:
-        if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found: object = getattr(import_module(_HOMES.get(name, "mesh.errors")), name)
-        globals()[name] = found
-        return found
-
-
-def __dir__() -> list[str]:
-    return __all__
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = deferred(__name__, _HOMES)

@@ -5,8 +5,9 @@ Names are imported when they are first used: who works a quarantine does not loa
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from mesh.deferred import deferred
 
 if TYPE_CHECKING:
     from mesh.gate.measure import Breach
@@ -52,12 +53,5 @@ _HOMES = {
     "run_gate": "mesh.gate.run",
 }
 
-
-if not TYPE_CHECKING:  # a checker that saw this would believe in any name
-
-    def __getattr__(name: str) -> object:
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found: object = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = found
-        return found
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = deferred(__name__, _HOMES)

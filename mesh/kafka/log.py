@@ -263,7 +263,7 @@ class LogTail(_GrouplessConsumer):
             taken.append(message)
             self.positions[place] = message.offset() + 1
             # The client tells the end only with the next answer of the broker.
-            if self.positions[place] >= waiting.get(place, message.offset() + 2):
+            if place in waiting and self.positions[place] >= waiting[place]:
                 del waiting[place]
         elif error.name() == _END:
             self.positions[place] = message.offset()

@@ -5,8 +5,9 @@ generated records, ``FrozenClock`` is time for tests. The pytest plugin is ``mes
 itself once the library is installed.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from mesh.deferred import deferred
 
 if TYPE_CHECKING:
     from mesh.testing.cases import Case, Outcome, run_cases
@@ -26,17 +27,5 @@ _HOMES = {
     "run_cases": "mesh.testing.cases",
 }
 
-
-if not TYPE_CHECKING:  # a checker that saw this would believe in any name
-
-    def __getattr__(name: str) -> object:
-        # pytest loads this package for everybody who has the library; what is in it only for those who use it.
-        if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found: object = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = found
-        return found
-
-
-def __dir__() -> list[str]:
-    return __all__
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = deferred(__name__, _HOMES)

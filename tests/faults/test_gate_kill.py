@@ -33,8 +33,7 @@ def contract(mesh: RunningMesh) -> Iterator[Contract]:
     contract = Draft(product=f"k{secrets.token_hex(4)}.readings", topic={"partitions": 3}).contract()
     mesh.apply(contract)
     yield contract
-    if mesh.gate.process is None or mesh.gate.process.poll() is not None:
-        mesh.gate.start()
+    mesh.gate.ensure()
 
 
 def fill(mesh: RunningMesh, contract: Contract, begin: int, end: int) -> None:

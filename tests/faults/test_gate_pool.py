@@ -47,8 +47,7 @@ def others(mesh: RunningMesh) -> Iterator[list[Program]]:
     yield programs
     for program in programs:
         program.stop()
-    if mesh.gate.process is None or mesh.gate.process.poll() is not None:
-        mesh.gate.start()
+    mesh.gate.ensure()
 
 
 def fill(mesh: RunningMesh, contract: Contract, begin: int, end: int) -> None:

@@ -41,8 +41,7 @@ def contract(mesh: RunningMesh) -> Iterator[Contract]:
     contract = draft.contract()
     mesh.apply(contract)
     yield contract
-    if mesh.gate.process is None or mesh.gate.process.poll() is not None:
-        mesh.gate.start()
+    mesh.gate.ensure()
 
 
 def fill(mesh: RunningMesh, contract: Contract, chance: random.Random, begin: int, end: int) -> None:

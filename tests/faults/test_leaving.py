@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 
 from mesh.contract import Contract
-from mesh.embedded.jars import JarCache, locked_jars
 from mesh.embedded.kafka import EmbeddedKafka, KafkaOptions
 from mesh.errors import BrokerUnreachable
 from mesh.kafka import Admin, Producer
 from mesh.types import TopicPartition
-from tests.support.broker import Broker, eventually
+from tests.support.broker import Broker, embedded_kafka, eventually
 from tests.support.checker import check
 from tests.support.contracts import Draft
 from tests.support.derived import Looker, derived, publish, source
@@ -38,12 +37,11 @@ UNSETTLED = BrokerUnreachable.exit_code
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
-    jars = JarCache.of_environment().provide(locked_jars())
     # It must not be fenced while it is stopped: where the only broker is, Kafka finds no leaders, takes partitions for
     # deleted and leaves out the markers of a transaction that it ends at that moment, which stays open for ever. So it
     # is after a kill, too, which is why nobody is killed here.
     options = KafkaOptions(properties={"broker.session.timeout.ms": "20000"})
-    with EmbeddedKafka(tmp_path_factory.mktemp("leaving"), jars, secrets.token_urlsafe(16), options) as kafka:
+    with embedded_kafka(tmp_path_factory.mktemp("leaving"), options) as kafka:
         yield kafka
 
 
@@ -57,8 +55,7 @@ def mesh(cluster: EmbeddedKafka) -> Iterator[RunningMesh]:
 @pytest.fixture
 def contract(mesh: RunningMesh) -> Contract:
     """A product of the test's own; the gate runs, however the test before ended."""
-    if mesh.gate.process is None or mesh.gate.process.poll() is not None:
-        mesh.gate.start()
+    mesh.gate.ensure()
     contract = Draft(product=f"g{secrets.token_hex(4)}.readings", topic={"partitions": 3}).contract()
     mesh.apply(contract)
     return contract
@@ -134,8 +131,7 @@ def test_a_gate_whose_only_broker_is_away_leaves_what_is_open_to_its_successor(
 def test_a_processor_whose_only_broker_is_away_leaves_and_its_successor_ends_the_work(
     cluster: EmbeddedKafka, mesh: RunningMesh, toll: Toll
 ) -> None:
-    if mesh.gate.process is None or mesh.gate.process.poll() is not None:
-        mesh.gate.start()
+    mesh.gate.ensure()
     domain, partitions = "g" + secrets.token_hex(4), 2
     events = source(f"{domain}.events", partitions)
     product = derived(f"{domain}.totals", [str(events.product)], partitions=partitions)

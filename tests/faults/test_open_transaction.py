@@ -9,12 +9,11 @@ import httpx
 import pytest
 from confluent_kafka import Producer as Client
 
-from mesh.embedded.jars import JarCache, locked_jars
-from mesh.embedded.kafka import EmbeddedKafka, KafkaOptions
+from mesh.embedded.kafka import KafkaOptions
 from mesh.embedded.ports import free_ports
 from mesh.kafka import Admin, Producer
 from mesh.types import TopicPartition
-from tests.support.broker import Broker, eventually
+from tests.support.broker import Broker, embedded_kafka, eventually
 from tests.support.contracts import Draft
 from tests.support.mesh import Program, RunningMesh, running_mesh
 from tests.support.writing import Framing
@@ -26,9 +25,8 @@ pytestmark = [pytest.mark.broker, pytest.mark.soak, pytest.mark.timeout(400)]
 @pytest.fixture(scope="module")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMesh]:
     options = KafkaOptions(properties={"transaction.max.timeout.ms": "900000"})
-    jars, folder = JarCache.of_environment().provide(locked_jars()), tmp_path_factory.mktemp("open")
     with (
-        EmbeddedKafka(folder, jars, secrets.token_urlsafe(16), options) as kafka,
+        embedded_kafka(tmp_path_factory.mktemp("open"), options) as kafka,
         running_mesh(Broker(kafka.connection)) as running,
     ):
         yield running

@@ -39,8 +39,7 @@ def contract(mesh: RunningMesh) -> Iterator[Contract]:
     fill(mesh, contract, range(RECORDS))
     mesh.await_gated(contract)
     yield contract
-    if mesh.gate.process is None or mesh.gate.process.poll() is not None:
-        mesh.gate.start()
+    mesh.gate.ensure()
 
 
 def fill(mesh: RunningMesh, contract: Contract, numbers: range) -> None:

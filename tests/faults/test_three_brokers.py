@@ -9,10 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from mesh.contract import Contract
-from mesh.embedded.jars import JarCache, locked_jars
 from mesh.embedded.kafka import EmbeddedKafka, KafkaOptions
 from mesh.kafka import Admin
-from tests.support.broker import Broker, eventually
+from tests.support.broker import Broker, embedded_kafka, eventually
 from tests.support.checker import Tally, check
 from tests.support.contracts import Draft
 from tests.support.flowing import Flow, await_progress
@@ -26,9 +25,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.soak]
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
     """Three nodes, each broker and controller; replication 3, two in sync, also for offsets and transactions."""
-    jars = JarCache.of_environment().provide(locked_jars())
-    folder = tmp_path_factory.mktemp("three")
-    with EmbeddedKafka(folder, jars, secrets.token_urlsafe(16), KafkaOptions(nodes=3, heap_mib=384)) as kafka:
+    with embedded_kafka(tmp_path_factory.mktemp("three"), KafkaOptions(nodes=3, heap_mib=384)) as kafka:
         yield kafka
 
 
@@ -42,8 +39,7 @@ def mesh(cluster: EmbeddedKafka) -> Iterator[RunningMesh]:
 @pytest.fixture
 def contract(mesh: RunningMesh) -> Contract:
     """A product of the test's own; the gate runs, whatever the test before left behind."""
-    if mesh.gate.process is None or mesh.gate.process.poll() is not None:
-        mesh.gate.start()
+    mesh.gate.ensure()
     return product(mesh)
 
 

@@ -46,8 +46,7 @@ def second(mesh: RunningMesh) -> Iterator[Program]:
     program = Program(mesh.folder, "gate", "run", "--ordinal", "1")
     yield program
     program.stop()
-    if mesh.gate.process is None or mesh.gate.process.poll() is not None:
-        mesh.gate.start()
+    mesh.gate.ensure()
 
 
 def write(mesh: RunningMesh, contract: Contract, records: Sequence[tuple[str, float]]) -> None:

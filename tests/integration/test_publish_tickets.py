@@ -104,8 +104,7 @@ def test_without_a_gate_a_ticket_says_so_and_may_be_asked_again(
             mesh.gate.start()
             assert ticket.settle(PATIENCE).passed
     finally:
-        if mesh.gate.process is None or mesh.gate.process.poll() is not None:
-            mesh.gate.start()
+        mesh.gate.ensure()
 
 
 def test_a_record_that_may_not_be_published_is_told_by_its_ticket(

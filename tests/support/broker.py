@@ -78,7 +78,7 @@ def running_broker() -> Iterator[Broker]:
         yield Broker(kafka.connection)
 
 
-def embedded_kafka(folder: Path) -> EmbeddedKafka:
-    """A cluster of one node in ``folder``, not yet started."""
+def embedded_kafka(folder: Path, options: KafkaOptions | None = None) -> EmbeddedKafka:
+    """A cluster in ``folder``, not yet started; of one node unless told."""
     jars = JarCache.of_environment().provide(locked_jars())
-    return EmbeddedKafka(folder, jars, secrets.token_urlsafe(16), KafkaOptions(heap_mib=1024))
+    return EmbeddedKafka(folder, jars, secrets.token_urlsafe(16), options or KafkaOptions(heap_mib=1024))

@@ -45,6 +45,11 @@ class Program:
             command = [*tie, sys.executable, "-m", "mesh", *self._arguments]
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
+    def ensure(self) -> None:
+        """Start it where it does not run, however the test before ended."""
+        if self.process is None or self.process.poll() is not None:
+            self.start()
+
     def await_life(self, ready: Callable[[], bool]) -> None:
         """Wait until it is ready; fail with its last words when it ends instead."""
         process = self.process
