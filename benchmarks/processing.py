@@ -22,13 +22,23 @@ from mesh.producer.encoding import RecordEncoder
 from tests.support.derived import derived, source
 
 WINDOW, MAP, BARE = "hourly window, loop", "map, loop", "map, loop without lineage"
+COLUMNS = "map over columns, loop"
 FAUST, BARE_FAUST = "map, Faust", "map, Faust without lineage"
-_STEPS: Final = {WINDOW: "window", MAP: "map", BARE: "bare", FAUST: "faust", BARE_FAUST: "bare-faust"}
+_STEPS: Final = {
+    WINDOW: "window",
+    MAP: "map",
+    COLUMNS: "columns",
+    BARE: "bare",
+    FAUST: "faust",
+    BARE_FAUST: "bare-faust",
+}
 COMPARISONS: Final = (
     Comparison("map: loop / Faust", MAP, FAUST, floor=20),
     Comparison("window on the loop / map on Faust", WINDOW, FAUST, floor=20),
+    Comparison("map over columns on the loop / map on Faust", COLUMNS, FAUST, floor=20),
     Comparison("map: loop / Faust, CPU", MAP, FAUST, "cpu"),
     Comparison("window on the loop / map on Faust, CPU", WINDOW, FAUST, "cpu"),
+    Comparison("map over columns on the loop / map on Faust, CPU", COLUMNS, FAUST, "cpu"),
     Comparison("map: with / without lineage, CPU", MAP, BARE, "cpu", floor=0.9),
     Comparison("map on Faust: with / without lineage, CPU", FAUST, BARE_FAUST, "cpu"),
 )

@@ -6,6 +6,10 @@ import sys
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from benchmarks import bare
 from mesh import Mesh, Processor
 
@@ -14,6 +18,13 @@ def mapped(record: Any, _: Any = None) -> dict[str, Any]:
     """One output for every record."""
     value = record.value
     return {"key": value["key"], "total": value["amount"] * 2, "count": 1, "at": value["at"]}
+
+
+def mapped_columns(batch: Any) -> Any:
+    """The same for a batch of Arrow columns."""
+    total = pc.multiply(batch["amount"], 2)
+    count = pa.array(np.ones(batch.num_rows, np.int32))
+    return pa.table({"key": batch["key"], "total": total, "count": count, "at": batch["at"]})
 
 
 def hour(key: str, window: Any, records: list[Any]) -> dict[str, Any]:
@@ -28,6 +39,8 @@ def on_loop(step: str, product: str, source: str) -> None:
     if step == "window":
         size = timedelta(hours=1)
         made.window(source, key=lambda record: record.value["key"], size=size, retention=timedelta())(hour)  # type: ignore[index]
+    elif step == "columns":
+        made.columns(source)(mapped_columns)
     else:
         made.each(source)(mapped)
     if step == "bare":

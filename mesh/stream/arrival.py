@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -15,7 +15,15 @@ from mesh.lineage import Descent, Reference
 from mesh.stream.times import epoch_ms
 from mesh.types import Coordinate, TopicPartition
 
-Value = Mapping[str, Any] | BaseModel
+
+class Encoded(NamedTuple):
+    """A record that is encoded already: the payloads of its key and its value."""
+
+    key: bytes | None
+    value: bytes
+
+
+Value = Mapping[str, Any] | BaseModel | Encoded
 
 
 @dataclass(slots=True)

@@ -126,9 +126,11 @@ class Binding:
     def engine(self, tables: Tables) -> Engine:
         """The engine over these tables."""
         inputs = [
-            Input(name, each.topic, each.partitions, self.reader(name).read) for name, each in self.inputs.items()
+            Input(name, each.topic, each.partitions, self.reader(name).read, each.source)
+            for name, each in self.inputs.items()
         ]
-        return Engine(self.processor, self.names, inputs, tables, repartition=self.repartition)
+        written = self.contract, self.encoder
+        return Engine(self.processor, self.names, inputs, tables, repartition=self.repartition, encoded_by=written)
 
     def reader(self, product: str) -> RecordReader:
         """What makes records of an input's messages."""

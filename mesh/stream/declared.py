@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,6 +37,24 @@ class Each:
 
     products: tuple[str, ...]
     function: Callable[[Record, Step], Made]
+
+
+@dataclass(frozen=True, slots=True)
+class Batched:
+    """Records of at most ``size`` at once, each by itself: a result for every one."""
+
+    products: tuple[str, ...]
+    function: Callable[[Sequence[Record], Sequence[Step]], Sequence[Made]]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Columnar:
+    """The same as Arrow columns: ``function(batch)`` gives a batch, a table or None."""
+
+    products: tuple[str, ...]
+    function: Callable[[Any], Any]
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +136,10 @@ class Joined:
     function: Callable[[Any, Record, Step], Made]
 
 
-Handler = Each | Windowed | Aggregated | Joined
+Single = Each | Batched | Columnar
+"""Functions that keep nothing from one record to the next."""
+
+Handler = Single | Windowed | Aggregated | Joined
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from mesh.lineage import PARENTS_HEADER, Descent, ParentSet, Reference, encode_deposit
 from mesh.producer.encoding import RecordEncoder
-from mesh.stream.arrival import Output
+from mesh.stream.arrival import Encoded, Output
 from mesh.types import Headers, ProductTopics
 
 BY_KEY: Final = -1
@@ -60,9 +60,13 @@ class Emitter:
 
         A product without keys has its records where their drivers were, so that a repeated one meets the first.
         """
-        key = self.encoder.key_of(output.value)
+        record = output.value
+        if type(record) is Encoded:
+            key, value = record
+        else:
+            key, value = self.encoder.key_of(record), self.encoder.value(record)  # type: ignore[arg-type]
         at = BY_KEY if key is not None else output.driving.partition % self.partitions
-        return Emitted(self._ingress, at, key, self.encoder.value(output.value), self._headers(output, deposited))
+        return Emitted(self._ingress, at, key, value, self._headers(output, deposited))
 
     def _headers(self, output: Output, deposited: tuple[int, int] | None) -> Headers:
         if output.alone:  # as the format has it: the reference itself

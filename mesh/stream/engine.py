@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Final
 
+from mesh.consumer.record import Source
+from mesh.contract import Contract
 from mesh.errors import UsageError
+from mesh.producer.encoding import RecordEncoder
 from mesh.stream.arrival import Arrival, Changes, Fate, Names, Outcome, Output, Place, Punctuation
-from mesh.stream.declared import Aggregated, Each, Handler, Joined, Windowed
+from mesh.stream.batches import BatchTask
+from mesh.stream.declared import Aggregated, Batched, Columnar, Each, Handler, Joined, Single, Windowed
 from mesh.stream.each import EachTask, RouteTask
 from mesh.stream.folds import AggregateTask, JoinTask
 from mesh.stream.pane import Decode, StoredRecords
@@ -23,12 +28,16 @@ _NOTHING: Final = Outcome(Fate.USED)
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A product that the processor reads: its public topic, and what makes records of bytes."""
+    """A product that the processor reads: its public topic, and what makes records of bytes.
+
+    ``source`` is its contract with its schemas, which functions over columns read.
+    """
 
     product: str
     topic: str
     partitions: int
     decode: Decode
+    source: Source | None = None
 
 
 class Engine:
@@ -42,21 +51,25 @@ class Engine:
         tables: Tables,
         *,
         repartition: bool = False,
+        encoded_by: tuple[Contract, RecordEncoder] | None = None,
     ) -> None:
+        self._encoded_by = encoded_by
         self._names, self._tables, self.repartitioned = names, tables, repartition
         self._inputs = {each.product: each for each in inputs}
         self._handlers: dict[str, Handler] = {}
         for handler in processor.handlers:
             self._take(handler, processor)
         if not self._handlers:
-            raise UsageError(f"{processor.product} has no function; give it one (each, window, aggregate or join)")
+            raise UsageError(
+                f"{processor.product} has no function; give it one (each, batch, columns, window, aggregate or join)"
+            )
 
     def _take(self, handler: Handler, processor: Processor) -> None:
         for product in handler.products:
             if product not in self._inputs:
                 raise UsageError(f"{product} is no input of {processor.product}; add it to the contract's derivation")
             self._handlers[product] = handler
-        if len(handler.products) > 1 and not isinstance(handler, Each) and not self.repartitioned:
+        if len(handler.products) > 1 and not isinstance(handler, Single) and not self.repartitioned:
             raise UsageError(
                 f"{' and '.join(handler.products)} meet in one state, so they have to be keyed alike; say "
                 f"'repartition: true' in the derivation of {processor.product}"
@@ -67,16 +80,22 @@ class Engine:
         """The products whose records drive outputs; the other inputs are looked up."""
         return frozenset(self._handlers)
 
+    @property
+    def batch_records(self) -> int:
+        """The most records that one of its functions takes at once."""
+        sizes = [each.size for each in self._handlers.values() if isinstance(each, Batched | Columnar)]
+        return max(sizes, default=1)
+
     def routes(self, product: str) -> bool:
         """Whether records of an input go to the repartitioned log, keyed anew."""
-        return self.repartitioned and not isinstance(self._handlers[product], Each)
+        return self.repartitioned and not isinstance(self._handlers[product], Single)
 
     def task(self, place: Place) -> Task:
         """A new task for a log, without state yet."""
         if place.repartitioned:
             return Fan({each.products: self._made(each, place) for each in self._keyed()})
         handler = self._handlers[place.product]
-        if self.routes(place.product) and not isinstance(handler, Each):
+        if self.routes(place.product) and not isinstance(handler, Single):
             return RouteTask(handler.key)
         return self._made(handler, place)
 
@@ -85,21 +104,35 @@ class Engine:
         if place.repartitioned:
             return frozenset(Scope.of(each.products, place) for each in self._keyed())
         handler = self._handlers[place.product]
-        stateless = isinstance(handler, Each) or self.routes(place.product)
+        stateless = isinstance(handler, Single) or self.routes(place.product)
         return frozenset() if stateless else frozenset({Scope.of(handler.products, place)})
 
     def _keyed(self) -> Sequence[Handler]:
-        return [each for each in dict.fromkeys(self._handlers.values()) if not isinstance(each, Each)]
+        return [each for each in dict.fromkeys(self._handlers.values()) if not isinstance(each, Single)]
 
     def _made(self, handler: Handler, place: Place) -> Task:
-        if isinstance(handler, Each):
-            return EachTask(handler, self._tables)
+        if isinstance(handler, Single):
+            return self._single(handler, place)
         setting = self._setting(handler, place)
         if isinstance(handler, Windowed):
             return FixedTask(handler, setting) if handler.shape.gap is None else SessionTask(handler, setting)
         if isinstance(handler, Aggregated):
             return AggregateTask(handler, setting)
         return JoinTask(handler, setting)
+
+    def _single(self, handler: Single, place: Place) -> Task:
+        if isinstance(handler, Each):
+            return EachTask(handler, self._tables)
+        if isinstance(handler, Batched):
+            return BatchTask(handler, self._tables)
+        # Loaded where somebody asks for it: it needs an extra.
+        columnar = import_module("mesh.stream.columnar.task")
+        source = self._inputs[place.product].source
+        if source is None:
+            raise UsageError(f"{place.product} has no schemas here; a function over columns needs them")
+        encoder = None if self._encoded_by is None else columnar.TableEncoder(*self._encoded_by)
+        task: Task = columnar.ColumnsTask(handler, columnar.Reading(source), encoder)
+        return task
 
     def _setting(self, handler: Windowed | Aggregated | Joined, place: Place) -> Setting:
         first = self._inputs[handler.products[0]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mesh.lineage import OffsetSet, Progress
@@ -27,6 +27,11 @@ class Fates:
             self.filtered.append(offset)
         elif fate is Fate.LATE:
             self.late.append(offset)
+
+    def note_all(self, offsets: Sequence[int], filtered: Sequence[int]) -> None:
+        """The next records, and those of them of which nothing came."""
+        self.delivered += offsets
+        self.filtered += filtered
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,21 +7,34 @@ from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from mesh.errors import UsageError
-from mesh.stream.declared import Aggregated, Each, Handler, Joined, KeyOf, Shape, TableDeclared, Windowed
+from mesh.stream.declared import (
+    Aggregated,
+    Batched,
+    Columnar,
+    Each,
+    Handler,
+    Joined,
+    KeyOf,
+    Shape,
+    TableDeclared,
+    Windowed,
+)
 from mesh.types import ProductName
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _NONE: Final = timedelta()
 _PATIENCE: Final = timedelta(seconds=60)
+_FEW: Final = 250
+_MANY: Final = 4000
 
 
 class Processor:
     """A program that reads products and publishes a derived one. Its inputs are those of the contract's derivation.
 
-    Each input is given to one function, by ``each``, ``window``, ``aggregate`` or ``join``; the other inputs are
-    tables, for ``step.lookup``. Functions are pure: what they give depends on nothing but what they are given, and they
-    may be called again for the same record.
+    Each input is given to one function, by ``each``, ``batch``, ``columns``, ``window``, ``aggregate`` or ``join``; the
+    other inputs are tables, for ``step.lookup``. Functions are pure: what they give depends on nothing but what they
+    are given, and they may be called again for the same record.
     """
 
     def __init__(self, product: str) -> None:
@@ -35,6 +48,24 @@ class Processor:
         None means that the record is filtered. The parents of an output are the record and all that the step looked up.
         """
         return self._taking(products, lambda function: Each(products, function))
+
+    def batch(self, *products: str, size: int = _FEW) -> Callable[[Function], Function]:
+        """As ``each``, for many records in one call: ``function(records, steps)`` gives a list, an entry for each.
+
+        For work that is cheaper together: a model, a vector, a question to a service that takes several. At most
+        ``size`` records come at once; what a call of that many takes has to fit well into a transaction (10 s). Batches
+        are cut wherever they come, so an entry may depend on its own record and step only.
+        """
+        return self._taking(products, lambda function: Batched(products, function, _positive(size)))
+
+    def columns(self, *products: str, size: int = _MANY) -> Callable[[Function], Function]:
+        """As ``batch``, in Arrow: ``function(batch)`` takes a ``pyarrow.RecordBatch`` and gives one, a table, or None.
+
+        The columns are the fields as they were written, and ``mesh-row``, which says which row each is. Rows of the
+        output are made from the row that their ``mesh-row`` names; without that column, from the one in their place. A
+        record that retracts its key has nulls in all other fields. Nothing can be looked up. Needs the extra ``arrow``.
+        """
+        return self._taking(products, lambda function: Columnar(products, function, _positive(size)))
 
     def window(
         self,
@@ -99,3 +130,9 @@ class Processor:
             return function
 
         return declared
+
+
+def _positive(size: int) -> int:
+    if size < 1:
+        raise UsageError(f"a batch of {size} records holds none; give a size of one or more")
+    return size

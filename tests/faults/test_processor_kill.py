@@ -19,7 +19,7 @@ from tests.support.broker import eventually
 from tests.support.derived import Looker, derived, publish, source
 from tests.support.mesh import RunningMesh
 from tests.support.pipeline_oracle import expected
-from tests.support.pipelines import EVENTS, KINDS, RATES, Case, Event, Kind, Made
+from tests.support.pipelines import EVENTS, KINDS, LOOKING, RATES, Case, Event, Kind, Made
 from tests.support.toll import Toll
 from tests.support.working import Job, Worker
 
@@ -83,7 +83,7 @@ def laid(mesh: RunningMesh) -> Laid:
     events, rates = (source(f"{domain}.{name}", PARTITIONS) for name in ("events", "rates"))
     names = [str(events.product), str(rates.product)]
     products = {
-        kind: derived(f"{domain}.{kind}", names if kind == "asof" else names[:1], partitions=PARTITIONS)
+        kind: derived(f"{domain}.{kind}", names if kind in LOOKING else names[:1], partitions=PARTITIONS)
         for kind in KINDS
     }
     mesh.apply(events, rates, *products.values())
@@ -136,7 +136,7 @@ def _far_or_over(admin: Admin, product: Contract, goal: int, worker: Worker) -> 
         ("running", 3),
         *(
             pytest.param(kind, 20, marks=[pytest.mark.soak, pytest.mark.timeout(1_800)])
-            for kind in ("hopping", "session", "pairs", "asof")
+            for kind in ("hopping", "session", "pairs", "asof", "batch", "columns")
         ),
     ],
 )

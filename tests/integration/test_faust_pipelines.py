@@ -27,7 +27,7 @@ from tests.support.derived import PARTITIONS, Looker, derived, publish, source
 from tests.support.faust_pipeline import as_text
 from tests.support.mesh import RunningMesh
 from tests.support.pipeline_oracle import expected
-from tests.support.pipelines import EVENTS, KINDS, RATES, START, Case, Event, Kind, Made, processor_of
+from tests.support.pipelines import EVENTS, KINDS, LOOKING, RATES, START, Case, Event, Kind, Made, processor_of
 
 SOME = [each if each == "asof" else pytest.param(each, marks=pytest.mark.soak) for each in KINDS]
 
@@ -61,7 +61,7 @@ class Laid:
         domain = "p" + secrets.token_hex(4)
         events, rates = source(f"{domain}.events"), source(f"{domain}.rates")
         names = str(events.product), str(rates.product)
-        contract = derived(f"{domain}.totals", names if case.kind == "asof" else names[:1])
+        contract = derived(f"{domain}.totals", names if case.kind in LOOKING else names[:1])
         mesh.apply(events, rates, contract)
         publish(mesh, events, case.events)
         publish(mesh, rates, case.rates)

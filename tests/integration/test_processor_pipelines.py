@@ -15,7 +15,7 @@ from mesh.lineage import Progress
 from tests.support.derived import Looker, derived, publish, source
 from tests.support.mesh import RunningMesh
 from tests.support.pipeline_oracle import Expected, expected
-from tests.support.pipelines import EVENTS, KINDS, RATES, Case, Event, Kind, Made, processor_of
+from tests.support.pipelines import EVENTS, KINDS, LOOKING, RATES, Case, Event, Kind, Made, processor_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def laid(mesh: RunningMesh) -> Laid:
     case, domain = generated(7), "p" + secrets.token_hex(4)
     events, rates = source(f"{domain}.events"), source(f"{domain}.rates")
     names = [str(each.product) for each in (events, rates)]
-    products = {kind: derived(f"{domain}.{kind}", names if kind == "asof" else names[:1]) for kind in KINDS}
+    products = {kind: derived(f"{domain}.{kind}", names if kind in LOOKING else names[:1]) for kind in KINDS}
     mesh.apply(events, rates, *products.values())
     publish(mesh, events, case.events)
     publish(mesh, rates, case.rates)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from tests.support.pipelines import EVENTS, RATES, START, Case, Event, Made
 
@@ -28,7 +28,7 @@ def expected(case: Case) -> Expected:
     found = Expected()
     for partition in range(case.partitions):
         log = case.log(partition)
-        worker = {"running": _running, "pairs": _pairs, "asof": _asof, "session": _sessions}.get(case.kind, _fixed)
+        worker = _WORKERS.get(case.kind, _fixed)
         found.outputs[partition] = list(worker(case, partition, log, found))
     return found
 
@@ -188,3 +188,22 @@ def _row_asof(case: Case, key: str, time: int) -> tuple[int, int, Event] | None:
         return None
     _, partition, offset = best
     return partition, offset, [rate for rate in case.rates if rate.partition == partition][offset]
+
+
+def _doubled(case: Case, partition: int, log: list[Event], found: Expected) -> Iterator[Made]:
+    for at, event in enumerate(log):
+        if not event.key or event.amount <= 0:
+            found.filtered.add((partition, at))
+            continue
+        for number in range(event.amount):
+            yield _made({"key": event.key, "total": 2 * event.amount, "count": number}, partition, [at], at)
+
+
+_WORKERS: Final = {
+    "running": _running,
+    "pairs": _pairs,
+    "asof": _asof,
+    "batch": _asof,
+    "columns": _doubled,
+    "session": _sessions,
+}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
-from mesh.consumer.record import Record
+from mesh.consumer.record import Record, Source
+from mesh.judge.frame import PREFIX, frame
+from mesh.judge.rows import RowCodec
 from mesh.kafka import Message
 from mesh.lineage import Identity, Reference
 from mesh.stream import (
@@ -26,23 +28,43 @@ from mesh.stream import (
     Tables,
     Task,
 )
-from mesh.types import Coordinate, ProductName
+from mesh.stream.arrival import Encoded
+from mesh.types import Coordinate, ProductName, SchemaId
+from tests.support.derived import source
 from tests.support.pipelines import EVENTS, RATES, Case, Event, Made, processor_of
 
 NAMES: Final = Names("shop.totals", "shop.totals.v1")
+_ID: Final = SchemaId(1)
+_AT: Final = ["null", {"type": "long", "logicalType": "timestamp-millis"}]
+SCHEMA: Final[dict[str, Any]] = {
+    "type": "record",
+    "name": "Event",
+    "fields": [{"name": "key", "type": "string"}, {"name": "amount", "type": "int"}, {"name": "at", "type": _AT}],
+}
 IDS: Final = {EVENTS: UUID(int=1), RATES: UUID(int=2)}
+
+
+class _Schemas:
+    """The only schema there is."""
+
+    def schema(self, schema_id: SchemaId) -> str:
+        assert schema_id == _ID
+        return json.dumps(SCHEMA)
+
+
+@cache
+def _codec() -> RowCodec:
+    return RowCodec(SCHEMA, logical=True)
 
 
 def payload(event: Event) -> bytes:
     """An event's bytes."""
-    value = event.value()
-    return json.dumps(value | {"at": value["at"].isoformat() if value["at"] else None}).encode()
+    return frame(_ID, _codec().encode(event.value()))
 
 
 def record(product: str, partition: int, offset: int, content: bytes, timestamp: int = 0) -> Record:
     """A record as a reader gives it."""
-    value = json.loads(content)
-    value["at"] = datetime.fromisoformat(value["at"]) if value["at"] else None
+    value: Any = _codec().decode(content[PREFIX:])
     place = Coordinate(f"{product}.v1", partition, offset, IDS[product], "here")
     return Record(value, value["key"], ProductName.parse(product), place, value["at"], (), None, timestamp)
 
@@ -77,7 +99,9 @@ def engine_of(
     case: Case, processor: Processor | None = None, tables: Tables | None = None, *, repartition: bool = False
 ) -> Engine:
     """The pipeline bound to its inputs."""
-    inputs = [Input(each, f"{each}.v1", case.partitions, decode_of(each)) for each in (EVENTS, RATES)]
+    read = Source(source(EVENTS), _Schemas())
+    inputs = [Input(each, f"{each}.v1", case.partitions, decode_of(each), read) for each in (EVENTS, RATES)]
+
     return Engine(processor or processor_of(case), NAMES, inputs, tables or tables_of(case), repartition=repartition)
 
 
@@ -107,6 +131,7 @@ def as_made(outputs: Iterable[Output]) -> Iterator[Made]:
         descent = output.descent
         before = known[descent.previous] if descent.previous is not None else None
         parents = frozenset(place_of(each, names) for each in descent.parents or ())
+        assert not isinstance(output.value, Encoded)
         value = dict(output.value) if isinstance(output.value, Mapping) else output.value.model_dump()
         chain = 0 if before is None else before.chain + 1
         made = Made(tuple(sorted(value.items())), parents, place_of(descent.driving, names), before, chain)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from hypothesis import strategies as st
 
 from mesh.stream import Processor, Window
@@ -14,8 +17,12 @@ from mesh.stream import Processor, Window
 EVENTS, RATES = "shop.events", "shop.rates"
 KEYS: Final = ("a", "b", "c")
 START: Final = datetime(2013, 1, 1, tzinfo=UTC)
-Kind = Literal["tumbling", "hopping", "session", "running", "pairs", "asof"]
-KINDS: Final[tuple[Kind, ...]] = ("tumbling", "hopping", "session", "running", "pairs", "asof")
+Kind = Literal["tumbling", "hopping", "session", "running", "pairs", "asof", "batch", "columns"]
+KINDS: Final[tuple[Kind, ...]] = ("tumbling", "hopping", "session", "running", "pairs", "asof", "batch", "columns")
+LOOKING: Final[tuple[Kind, ...]] = ("asof", "batch")
+"""Those that look up rates."""
+BULK: Final[tuple[Kind, ...]] = ("batch", "columns")
+"""Those that take many records at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +116,16 @@ def declare(made: Declared, case: Case, events: str = EVENTS, rates: str = RATES
         made.aggregate(events, key=_key, start=lambda: [0, 0])(_running)
     elif case.kind == "pairs":
         made.join(events, key=_key)(_pairs)
+    elif case.kind == "columns":
+        made.columns(events, size=case.size)(_doubled)
     else:
         made.table(rates, key=_key)
-        made.each(events)(_asof(rates))
+        priced = _asof(rates)
+        if case.kind == "asof":
+            made.each(events)(priced)
+        else:
+            together = lambda records, steps: [priced(*each) for each in zip(records, steps, strict=True)]  # noqa: E731
+            made.batch(events, size=case.size)(together)
     return made
 
 
@@ -157,3 +171,19 @@ def _asof(rates: str) -> Any:
         return [{"key": value["key"], "total": total, "count": number} for number in range(value["amount"])]
 
     return priced
+
+
+def _doubled(batch: Any) -> Any:
+    """As many outputs as the amount, of records with a key."""
+    useful = batch.filter(pc.and_(pc.greater(batch["amount"], 0), pc.not_equal(batch["key"], "")))
+    amounts = useful["amount"].to_numpy()
+    at = np.repeat(np.arange(len(amounts)), amounts)
+    many = useful.take(pa.array(at))
+    count = pa.array(np.arange(len(at)) - np.repeat(amounts.cumsum() - amounts, amounts))
+    columns = {
+        "mesh-row": many["mesh-row"],
+        "key": many["key"],
+        "total": pc.multiply(many["amount"], 2),
+        "count": count,
+    }
+    return pa.table(columns)

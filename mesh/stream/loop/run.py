@@ -33,15 +33,15 @@ def run_loop(binding: Binding, running: Running, stopping: Callable[[], bool], t
             lookups.load(stopping, fixed=running.until_end)
             changelog = Changelog(admin, reader, binding.contract.topics.changelog, binding.contract.partitions)
             step = ProcessorStep(binding, Parts(engine, lookups, changelog, horizon, admin), running, told)
-            _loop(binding, running, step, stopping)
+            _loop(binding, running, step, stopping, engine.batch_records)
         finally:
             lookups.close()
     return step.tally
 
 
-def _loop(binding: Binding, running: Running, step: ProcessorStep, stopping: Callable[[], bool]) -> None:
+def _loop(binding: Binding, running: Running, step: ProcessorStep, stopping: Callable[[], bool], most: int) -> None:
     identity = f"{binding.group}.{running.ordinal}"
-    settings = LoopSettings(binding.connection, binding.group, identity, batch_records=_BATCH_RECORDS)
+    settings = LoopSettings(binding.connection, binding.group, identity, batch_records=max(_BATCH_RECORDS, most))
     loop = TransactionalLoop(settings, step)
     # What start-up made stays; without this the collector walks it again and again while records pass.
     gc.collect()

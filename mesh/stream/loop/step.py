@@ -5,20 +5,22 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from typing import Final, cast
 
 from mesh.errors import MalformedBody, RecordsLost
 from mesh.kafka import Admin, Message, Transaction
 from mesh.lineage import encode_progress
-from mesh.stream.arrival import Arrival, Outcome, Place
+from mesh.stream.arrival import Arrival, Output, Place
+from mesh.stream.batches import Bulk, Made, Stretch
 from mesh.stream.binding import Binding, Running, Tally, Told
 from mesh.stream.emission import PROGRESS_KEY, Emitted, Emitter
 from mesh.stream.engine import Engine
 from mesh.stream.loop.horizon import Horizon
 from mesh.stream.loop.lookups import Lookups
 from mesh.stream.loop.restoring import Changelog
-from mesh.stream.loop.work import IDLE_SECONDS, Open, Work, direct
+from mesh.stream.loop.work import IDLE_SECONDS, DirectRead, Open, Work, direct
 from mesh.stream.loop.writing import Writer, produce
 from mesh.stream.observed import Author, Observed
 from mesh.stream.rekeying import RekeyedReader, punctuation, rekeyed
@@ -125,7 +127,7 @@ class ProcessorStep:
         return bounded and self._parts.horizon.passed(partition, work.position)
 
     def _finish(self, transaction: Transaction, partition: TopicPartition, work: Work) -> None:
-        self._write(transaction, self._opened(partition, work), work.task.finish())
+        self._write(transaction, self._opened(partition, work), work.task.finish().outputs)
 
     def process(self, transaction: Transaction, partition: TopicPartition, records: Sequence[Message]) -> int:
         """Work through the records; fewer than all when one has to wait for a table, or the run ends before it."""
@@ -133,18 +135,51 @@ class ProcessorStep:
         opened = self._opened(partition, work)
         limit, began = self._parts.horizon.limit(partition), time.monotonic()
         work.came_at, work.rested, opened.rests = began, False, False
-        done = 0
+        if limit is not None:
+            records = list(takewhile(lambda message: message.offset() < limit, records))
+        if isinstance(work.task, Bulk):
+            done = self._take_all(transaction, work, opened, records)
+        else:
+            done = self._take_each(transaction, work, opened, records)
+        if done:
+            opened.observed.end = records[done - 1].offset() + 1
+        return done
+
+    def _take_each(self, transaction: Transaction, work: Work, opened: Open, records: Sequence[Message]) -> int:
+        began, done = time.monotonic(), 0
         for message in records:
-            if limit is not None and message.offset() >= limit:
-                break
             if done % _LOOK_EVERY == 0 and time.monotonic() - began > _SLICE_SECONDS:
                 break
             if not self._take(transaction, work, opened, message):
                 break
             done += 1
-        if done:
-            opened.observed.end = records[done - 1].offset() + 1
         return done
+
+    def _take_all(self, transaction: Transaction, work: Work, opened: Open, records: Sequence[Message]) -> int:
+        """In stretches of the task's size."""
+        began, done, task = time.monotonic(), 0, cast(Bulk, work.task)
+        topic_id = self._binding.inputs[work.place.product].topic_id
+        fates = opened.observed.sources[work.place.product, work.place.partition]
+        while done < len(records) and time.monotonic() - began <= _SLICE_SECONDS:
+            stretch = Stretch(topic_id, records[done : done + task.size], cast(DirectRead, work.read))
+            taken, made = self._together(task, stretch)
+            fates.note_all([message.offset() for message in taken], made.filtered)
+            self._write(transaction, opened, made.outputs)
+            done += len(taken)
+            if len(taken) < len(stretch.messages):
+                break
+        return done
+
+    def _together(self, task: Bulk, stretch: Stretch) -> tuple[Sequence[Message], Made]:
+        """As many of the first records as need not wait for a table; fewer and fewer are tried."""
+        messages = stretch.messages
+        while messages:
+            try:
+                return messages, task.apply_all(replace(stretch, messages=messages))
+            except Waiting as waiting:
+                if not self._parts.lookups.awaits(waiting):
+                    messages = messages[: len(messages) // 2]
+        return [], Made([], [])
 
     def _take(self, transaction: Transaction, work: Work, opened: Open, message: Message) -> bool:
         entry = work.read(message)
@@ -167,13 +202,13 @@ class ProcessorStep:
                 opened.saw(entry)
                 if outcome.routed is not None:
                     produce(transaction, rekeyed(self._topics.repartition, entry, outcome.routed))
-        self._write(transaction, opened, outcome)
+        self._write(transaction, opened, outcome.outputs)
         return True
 
-    def _write(self, transaction: Transaction, opened: Open, outcome: Outcome) -> None:
-        for output in outcome.outputs:
+    def _write(self, transaction: Transaction, opened: Open, outputs: Sequence[Output]) -> None:
+        for output in outputs:
             self._writer.write(transaction, output)
-        opened.observed.outputs += len(outcome.outputs)
+        opened.observed.outputs += len(outputs)
 
     def _opened(self, partition: TopicPartition, work: Work) -> Open:
         if partition not in self._open:

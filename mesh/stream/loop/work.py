@@ -13,6 +13,7 @@ from mesh.stream.arrival import Arrival, Outcome, Place, Punctuation
 from mesh.stream.observed import Observed
 from mesh.stream.task import Task
 
+DirectRead = Callable[[Message], Arrival]
 Read = Callable[[Message], Arrival | Punctuation]
 
 # An input partition that gave nothing for so long no longer holds back the windows of a repartitioned log.
@@ -53,7 +54,7 @@ class Open:
             self.furthest = arrival.time
 
 
-def direct(reader: RecordReader) -> Read:
+def direct(reader: RecordReader) -> DirectRead:
     """Reads an input's own partition."""
     read = reader.read
 

@@ -122,7 +122,7 @@ def test_an_idle_source_holds_nothing_back_until_its_next_record() -> None:
     assert not apply(0, 0, 5, 0).outputs
     assert not apply(0, 1, 50, 1).outputs  # the other source may still bring something
     outcome = task.punctuate(Punctuation(EVENTS, 1, None, 2))
-    assert [dict(each.value)["total"] for each in outcome.outputs] == [1]
+    assert [each.value["total"] for each in outcome.outputs] == [1]  # type: ignore[index, call-overload]
     late = apply(1, 0, 6, 3)  # it was idle, and comes back late: a revision of what was closed without it
     assert (late.fate, len(late.outputs)) == (Fate.USED, 1)
     assert late.outputs[0].descent.previous is not None

@@ -1,0 +1,135 @@
+"""A function over columns at work on the records of one partition."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from typing import Any
+
+from mesh.consumer.record import Source
+from mesh.judge.frame import PREFIX, unframe
+from mesh.judge.rows import RowCodec
+from mesh.lineage import Descent, Reference
+from mesh.stream.arrival import Arrival, Fate, Outcome, Output, Value
+from mesh.stream.batches import Bulk, Made, Stretch, check_alike, told
+from mesh.stream.calling import failure
+from mesh.stream.columnar.making import rows_of
+from mesh.stream.columnar.reading import ArrowReader
+from mesh.stream.columnar.writing import TableEncoder, plain_rows
+from mesh.stream.declared import Columnar
+from mesh.stream.parentage import single
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a record lies, its key and its value as they are in Kafka."""
+
+    reference: Reference
+    key: bytes | None
+    value: bytes | None
+
+    @property
+    def head(self) -> bytes:
+        """What the bytes of its schema's id are; nothing where it has no value."""
+        return b"" if self.value is None else self.value[:PREFIX]
+
+
+class Reading:
+    """Makes batches of the records of one input, each run by the schema it was written with."""
+
+    def __init__(self, source: Source) -> None:
+        self._contract, self._schemas = source.contract, source.schemas
+        self._readers: dict[bytes, ArrowReader] = {}
+        self._keys: dict[bytes, RowCodec] = {}
+
+    def batch(self, entries: Sequence[Entry]) -> Any:
+        """A batch of records of one schema; of such without a value, the fields of their keys.
+
+        Raises MalformedBody, NotFound for a schema nobody knows, RegistryUnreachable, UsageError for what is no column.
+        """
+        values = [each.value for each in entries if each.value is not None]
+        if not values:
+            return self._retracting.retracted([self._key(each.key) for each in entries])
+        head = values[0][:PREFIX]
+        if head not in self._readers:
+            self._readers[head] = ArrowReader(self._schema(values[0]))
+        return self._readers[head].read(values)
+
+    @cached_property
+    def _retracting(self) -> ArrowReader:
+        return ArrowReader(self._contract.value_schema)
+
+    def _schema(self, payload: bytes) -> Any:
+        return json.loads(self._schemas.schema(unframe(payload)[0]))
+
+    def _key(self, key: bytes | None) -> dict[str, Any]:
+        if key is None:
+            return {}
+        if key[:PREFIX] not in self._keys:
+            self._keys[key[:PREFIX]] = RowCodec(self._schema(key))
+        found = self._keys[key[:PREFIX]].decode(key[PREFIX:])
+        fields = self._contract.key_fields
+        return {fields[0]: found} if len(fields) == 1 or not isinstance(found, dict) else found
+
+
+class ColumnsTask(Bulk):
+    """Calls a function with record batches, one for each run of records of one schema."""
+
+    def __init__(self, declared: Columnar, reading: Reading, encoder: TableEncoder | None) -> None:
+        """Without an ``encoder`` outputs are Python's own values, as those of any function."""
+        self._function, self._reading, self._encoder = declared.function, reading, encoder
+        self.size = declared.size
+        self._proven = False
+
+    def apply(self, arrival: Arrival) -> Outcome:
+        """A batch of one."""
+        outputs = self._outputs([Entry(arrival.reference, arrival.key, arrival.value)])
+        return Outcome(Fate.USED if outputs else Fate.FILTERED, outputs)
+
+    def apply_all(self, stretch: Stretch) -> Made:
+        """A batch, or several where its records have several schemas."""
+        entries = [
+            Entry(Reference(stretch.topic_id, each.partition(), each.offset()), each.key(), each.value())
+            for each in stretch.messages
+        ]
+        outputs = self._outputs(entries)
+        if not self._proven and len(entries) > 1:
+            self._prove(entries, outputs)
+        used = {each.driving.offset for each in outputs}
+        return Made(outputs, [at for each in entries if (at := each.reference.offset) not in used])
+
+    def _prove(self, entries: Sequence[Entry], outputs: Sequence[Output]) -> None:
+        half = len(entries) // 2
+        again = [*self._outputs(entries[:half]), *self._outputs(entries[half:])]
+        check_alike(told(outputs), told(again), _span(entries))
+        self._proven = True
+
+    def _outputs(self, entries: Sequence[Entry]) -> list[Output]:
+        runs = groupby(entries, lambda each: each.head)
+        return [output for _, run in runs for output in self._of_one_schema(list(run))]
+
+    def _values(self, table: Any) -> Sequence[Value]:
+        if table is None:
+            return []
+        return plain_rows(table) if self._encoder is None else self._encoder.encode(table)
+
+    def _of_one_schema(self, entries: Sequence[Entry]) -> Iterator[Output]:
+        batch = self._reading.batch(entries)
+        try:
+            rows, table = rows_of(self._function(batch), len(entries))
+            values = self._values(table)
+        except Exception as error:
+            raise failure(self._function, _span(entries), error) from error
+        index, last = 0, -1
+        for row, value in zip(rows, values, strict=True):
+            index, last = (index + 1 if row == last else 0), row
+            driving = entries[row].reference
+            yield Output(value, driving if index == 0 else Descent(driving, index, single(driving)))
+
+
+def _span(entries: Sequence[Entry]) -> str:
+    first = entries[0].reference
+    return f"partition {first.partition}, offsets {first.offset} to {entries[-1].reference.offset}"
