@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
+from mesh.access.platform import GATE
 from mesh.contract import Contract
-from mesh.errors import LineageBroken
+from mesh.errors import LineageBroken, NotAuthorised, RequestRefused
 from mesh.gate.lag import Lag, LagMeter
 from mesh.gate.measure import Breach, breaches, promises
 from mesh.gate.recovery import NO_LEADER
@@ -14,7 +15,7 @@ from mesh.gate.rows import RowMeter
 from mesh.gate.sets import Measured, SetBreach
 from mesh.gate.sets import broken as rules_broken
 from mesh.gate.standing import Limits, Seen, Standing, standings
-from mesh.kafka import Admin, LogReader, TopicState
+from mesh.kafka import Acl, Admin, LogReader, TopicState
 from mesh.lineage import LineageLog, Manifest, Place, decode_manifest
 from mesh.types import Clock, TopicPartition
 
@@ -58,9 +59,9 @@ class GateView:
         ordered = sorted(contracts, key=lambda contract: contract.topics.public)
         states = self._admin.topics(name for contract in ordered for name in _names(contract))
         since = int((self._clock.now() - within.window) * 1000)
-        troubles = self._troubles(ordered, states)
+        troubles, denied = self._troubles(ordered, states), self._denied(ordered)
         served = [contract for contract in ordered if contract.topics.public not in troubles]
-        found = self._found(served, states, since)
+        found = self._found(served, states, since, denied)
         seen = [each for contract in ordered for each in _seen(contract, states, found, troubles)]
         now_ms = int(self._clock.now() * 1000)
         judged = standings(seen, now_ms, within)
@@ -72,7 +73,11 @@ class GateView:
         return Look(judged, [*broken, *rules_broken(measured)], measured, unread)
 
     def _found(
-        self, contracts: Collection[Contract], states: Mapping[str, TopicState], since: int
+        self,
+        contracts: Collection[Contract],
+        states: Mapping[str, TopicState],
+        since: int,
+        denied: Mapping[str, str],
     ) -> Mapping[TopicPartition, Seen]:
         """The facts of every ingress partition that can be served."""
         places = {place: contract for contract in contracts for place in _ingress(contract, states)}
@@ -94,7 +99,8 @@ class GateView:
                 lags.get(place, Lag()),
                 tail.manifests[-1] if tail.manifests else None,
                 tuple(each for each in tail.manifests if each.created_at >= since),
-                tail.trouble or (_EXPIRED if positions[place] < beginnings[place] else ""),
+                tail.trouble
+                or (_EXPIRED if positions[place] < beginnings[place] else denied.get(contract.topics.public, "")),
                 erased.get(place),
             )
             for (place, contract), tail in zip(places.items(), tails.values(), strict=True)
@@ -147,6 +153,27 @@ class GateView:
             elif away := [str(place) for name in names for place in dark.get(name, ())]:
                 told[public] = f"nobody leads {', '.join(away)}: {NO_LEADER}"
         return told
+
+    def _denied(self, contracts: Collection[Contract]) -> Mapping[str, str]:
+        """The public topics of the products whose topics the gate may not use as it has to, and which those are.
+
+        Only the platform may look at permissions; to others such a product is blocked without a reason, once it waits.
+        """
+        try:
+            granted = self._admin.acls(GATE)
+        except (NotAuthorised, RequestRefused):
+            return {}
+        missing = {contract.topics.public: _missing(contract, granted) for contract in contracts}
+        told = "the gate may not {}; apply the contract again (mesh apply)"
+        return {public: told.format(", ".join(found)) for public, found in missing.items() if found}
+
+
+def _missing(contract: Contract, granted: Set[Acl]) -> list[str]:
+    """What no record can pass without."""
+    topics = contract.topics
+    writes = topics.public, topics.quarantine, topics.lineage
+    needed = [Acl(GATE, "Read", "Topic", topics.ingress), *(Acl(GATE, "Write", "Topic", topic) for topic in writes)]
+    return [f"{acl.operation.lower()} {acl.name}" for acl in needed if acl not in granted]
 
 
 @dataclass(frozen=True, slots=True)

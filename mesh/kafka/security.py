@@ -95,10 +95,10 @@ class SecurityAdmin:
         with self.diagnosis.translated(f"delete user {name}"):
             self._all(self.client.alter_user_scram_credentials([change], request_timeout=REQUEST_SECONDS))
 
-    def acls(self) -> set[Acl]:
-        """Every line the broker has, of the resource kinds the mesh manages."""
+    def acls(self, principal: str | None = None) -> set[Acl]:
+        """Every line the broker has of the resource kinds the mesh manages, or those of one principal."""
         with self.diagnosis.translated("list ACLs"):
-            bindings = self._result(self.client.describe_acls(_everything(), request_timeout=REQUEST_SECONDS))
+            bindings = self._result(self.client.describe_acls(_everything(principal), request_timeout=REQUEST_SECONDS))
         return {acl for acl in map(_read, bindings) if acl is not None}
 
     def create_acls(self, acls: Iterable[Acl]) -> None:
@@ -173,9 +173,10 @@ def _filter(acl: Acl) -> AclBindingFilter:
     )
 
 
-def _everything() -> AclBindingFilter:
+def _everything(principal: str | None) -> AclBindingFilter:
+    who = None if principal is None else f"User:{principal}"
     return AclBindingFilter(
-        ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
+        ResourceType.ANY, None, ResourcePatternType.ANY, who, None, AclOperation.ANY, AclPermissionType.ANY
     )
 
 

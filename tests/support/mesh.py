@@ -61,15 +61,15 @@ class Program:
         """As the kernel would: no chance to tidy up."""
         self._end(signal.SIGKILL)
 
-    def stop(self) -> int:
+    def stop(self, within: float = 30) -> int:
         """As an operator would; gives the exit code."""
-        return self._end(signal.SIGTERM)
+        return self._end(signal.SIGTERM, within)
 
-    def _end(self, number: int) -> int:
+    def _end(self, number: int, within: float = 30) -> int:
         if self.process is None:
             return 0
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return self.process.wait(within)
 
 
 class RunningMesh:

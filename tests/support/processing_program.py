@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 
 from mesh import Processor
@@ -12,16 +13,17 @@ from tests.support.pipelines import Case, declare
 
 
 def slowed(pause: float) -> Any:
-    """What to wrap a key function with: a pause every hundred records."""
+    """What to wrap a function of records with: a pause for each record, taken for a hundred at once or for a batch."""
     count = 0
 
-    def tick(key: Any) -> Any:
-        def counted(record: Any) -> Any:
+    def tick(function: Any) -> Any:
+        def counted(given: Any, *more: Any) -> Any:
             nonlocal count
-            count += 1
-            if count % 100 == 0:
-                time.sleep(pause * 100)
-            return key(record)
+            size = len(given) if hasattr(given, "__len__") else 1
+            count += size
+            if size > 1 or count % 100 == 0:
+                time.sleep(pause * (size if size > 1 else 100))
+            return function(given, *more)
 
         return counted
 
@@ -42,10 +44,8 @@ def main(arguments: list[str]) -> None:
 def _slow(made: Processor, pause: float) -> None:
     tick = slowed(pause)
     for number, handler in enumerate(made.handlers):
-        if hasattr(handler, "key"):
-            made.handlers[number] = type(handler)(
-                **{name: getattr(handler, name) for name in handler.__dataclass_fields__} | {"key": tick(handler.key)}
-            )
+        part = "key" if hasattr(handler, "key") else "function"
+        made.handlers[number] = replace(handler, **{part: tick(getattr(handler, part))})
 
 
 if __name__ == "__main__":

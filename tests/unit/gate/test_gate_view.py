@@ -10,16 +10,19 @@ from uuid import UUID
 
 import pytest
 
+from mesh.access import product_acls
 from mesh.contract import Contract
+from mesh.errors import NotAuthorised
 from mesh.gate.standing import Standing, State
 from mesh.gate.view import GateView
-from mesh.kafka import TopicState
+from mesh.kafka import Acl, TopicState
 from mesh.lineage import Manifest, Span, encode_manifest
 from mesh.types import SchemaId, TopicPartition
 from tests.support.committing import NOW, committed
 from tests.support.contracts import Draft
 
 CONTRACT = Draft(topic={"partitions": 1}).contract()
+OTHER = Draft(product="water.levels", topic={"partitions": 1}).contract()
 TOPICS = CONTRACT.topics
 INGRESS, LINEAGE = TopicPartition(TOPICS.ingress, 0), TopicPartition(TOPICS.lineage, 0)
 
@@ -46,6 +49,14 @@ class Topics:
     public_begin: int = 0
     end: int = 0
     dark: set[str] = field(default_factory=set)
+    denied: set[str] | None = field(default_factory=set)
+    """Topics that the gate may not use; None where permissions may not be looked at."""
+
+    def acls(self, principal: str) -> set[Acl]:
+        if self.denied is None:
+            raise NotAuthorised("somebody", "list ACLs", "CLUSTER_AUTHORIZATION_FAILED")
+        all_of_them = product_acls(CONTRACT) | product_acls(OTHER)
+        return {acl for acl in all_of_them if acl.principal == principal and acl.name not in self.denied}
 
     def topics(self, names: Iterable[str]) -> dict[str, TopicState]:
         wanted = [name for name in names if name in self.ids]
@@ -94,6 +105,24 @@ def test_the_position_is_the_end_of_the_last_manifest() -> None:
     kafka.records[INGRESS] = {107: (b"", NOW - 2_500), 109: (b"", NOW)}
     (told,) = look(kafka)
     assert (told.state, told.lag, told.lag_seconds, told.accepted) == (State.RUNNING, 3, 2.5, 11)
+
+
+def test_what_the_gate_may_not_do_is_told_at_once() -> None:
+    kafka = Topics(end=107, denied={TOPICS.public, TOPICS.ingress})
+    kafka.records[LINEAGE] = lineage(committed(30, passed=7))
+    (told,) = look(kafka)
+    assert (told.state, told.lag) == (State.BLOCKED, 0)
+    assert (
+        told.reason
+        == f"the gate may not read {TOPICS.ingress}, write {TOPICS.public}; apply the contract again (mesh apply)"
+    )
+
+
+def test_who_may_not_look_at_permissions_is_told_everything_else() -> None:
+    kafka = Topics(end=107, denied=None)
+    kafka.records[LINEAGE] = lineage(committed(30, passed=7))
+    (told,) = look(kafka)
+    assert (told.state, told.reason) == (State.RUNNING, "")
 
 
 def test_an_old_manifest_gives_the_position_and_counts_for_nothing() -> None:
@@ -150,11 +179,10 @@ def test_public_records_that_went_too_early_are_found_by_their_manifests(begin: 
 
 
 def test_lineage_that_cannot_be_read_is_one_products_trouble() -> None:
-    other = Draft(product="water.levels", topic={"partitions": 1}).contract()
     kafka = Topics()
     kafka.ids |= {name.replace("weather.observations", "water.levels"): at for name, at in kafka.ids.items()}
     kafka.records[LINEAGE] = {0: (b"no manifest", NOW)}
-    first, second = look(kafka, CONTRACT, other)
+    first, second = look(kafka, CONTRACT, OTHER)
     assert (first.product, first.state) == ("water.levels", State.IDLE)
     assert (second.product, second.state) == ("weather.observations", State.BLOCKED)
     assert "manifest" in second.reason
