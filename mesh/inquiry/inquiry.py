@@ -14,7 +14,7 @@ from mesh.errors import BrokerUnreachable, NotAuthorised, NotFound
 from mesh.inquiry.sites import ReachedSite
 from mesh.kafka import Connection
 from mesh.lineage import Atlas, Disposition, Graph, Place, Reach, Reference, Result, Site, Trace, ancestry
-from mesh.lineage.ancestry import ancestry_of_refused
+from mesh.lineage.ancestry import ancestry_of_refused, parents_of
 from mesh.lineage.balance import Balance, HopBalance
 from mesh.lineage.effect import Effect, Impact
 from mesh.lineage.hops import Accounts, accounts, outputs_mismatch, reconcile_input
@@ -22,6 +22,7 @@ from mesh.lineage.impact import Consumer, Forward, ForwardIndex
 from mesh.lineage.key_search import MOST, KeySearch, search_key
 from mesh.lineage.outlook import outlooks
 from mesh.lineage.reconcile import Advance, Window, reconcile_partition
+from mesh.lineage.station import Station
 from mesh.lineage.trace import Walk
 from mesh.lineage.why import Answer, use_of, why
 from mesh.producer import key_body
@@ -83,6 +84,11 @@ class Inquiry:
         """What a public record was made from, back to the source rows; see ``mesh.lineage.ancestry``."""
         atlas = self.atlas(_domain(coordinate))
         return ancestry(_reference(coordinate, atlas), atlas, reach)
+
+    def parents(self, coordinate: Coordinate, part: range) -> tuple[Station, list[Station]]:
+        """A public record, and a part of its direct parents; see ``mesh.lineage.ancestry.parents_of``."""
+        atlas = self.atlas(_domain(coordinate))
+        return parents_of(_reference(coordinate, atlas), atlas, part)
 
     def contract(self, product: ProductName) -> Contract:
         """The contract in force; raises NotFound."""

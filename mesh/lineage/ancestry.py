@@ -49,6 +49,20 @@ def ancestry(asked: Reference, atlas: Atlas, reach: Reach | None = None) -> Grap
     return Graph(root, climb.known)
 
 
+def parents_of(asked: Reference, atlas: Atlas, part: range) -> tuple[Station, list[Station]]:
+    """A record, and those of its direct parents whose places among all of them are in ``part``, in their order.
+
+    Raises what ``ancestry`` does; a parent that cannot be looked into is a station that says so.
+    """
+    climb = _Climb(atlas, Reach(0), Makers())
+    root = climb.first(asked)
+    if root.making is None or root.making.parents is None:
+        return root, []
+    chosen = list(islice(root.making.parents, part.start, part.stop))
+    climb.resolve(ParentSet.of(chosen))
+    return root, [climb.known[each] for each in chosen]
+
+
 def ancestry_of_refused(at: Coordinate, descent: Descent, holding: Holding, reach: Reach | None = None) -> Graph:
     """What a record says it was made from that never became public: by its header, which is as far as it can be told.
 
@@ -84,7 +98,7 @@ class _Climb:
         """Follow the parents of the stations that were found last, until there are no more or it is far enough."""
         level, hops = [root], 0
         while level and (self.reach.depth is None or hops < self.reach.depth):
-            found = self._resolve(self._wanted(level))
+            found = self.resolve(self._wanted(level))
             for station in level:
                 self._connect(station)
             level, hops = found, hops + 1
@@ -104,7 +118,8 @@ class _Climb:
             return lot
         return Lot(lot.topic_id, lot.partition, OffsetSet.of(list(islice(lot.offsets, most))))
 
-    def _resolve(self, wanted: ParentSet) -> list[Station]:
+    def resolve(self, wanted: ParentSet) -> list[Station]:
+        """The stations of these that were not known yet."""
         found: list[Station] = []
         for lot in wanted.lots:
             new = [at for at in lot.offsets if Reference(lot.topic_id, lot.partition, at) not in self.known]

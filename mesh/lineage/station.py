@@ -125,6 +125,20 @@ class Station:
     making: Making | None = None
     trouble: MeshError | None = None
 
+    def as_json(self) -> dict[str, object]:
+        """Plain JSON values; what it was made from by ``id``."""
+        return {
+            "id": _id(self.reference),
+            "at": str(self.at),
+            "cluster_id": self.at.cluster_id,
+            "standing": str(self.standing),
+            "product": self.product,
+            "passage": self.passage.as_json() if self.passage is not None else None,
+            "origin": {"grade": str(Grade.ATTESTED), "text": self.origin} if self.origin is not None else None,
+            "made": _making(self.making) if self.making is not None else None,
+            "trouble": str(self.trouble) if self.trouble is not None else None,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Graph:
@@ -143,25 +157,11 @@ class Graph:
     def as_json(self) -> dict[str, object]:
         """Plain JSON values: every record once, those it was made from by ``id``, the record asked about first."""
         stations = [self.root, *(each for each in self.stations.values() if each is not self.root)]
-        return {"root": _id(self.root.reference), "records": [_station(each) for each in stations]}
+        return {"root": _id(self.root.reference), "records": [each.as_json() for each in stations]}
 
 
 def _id(reference: Reference) -> str:
     return f"{reference.topic_id}/{reference.partition}/{reference.offset}"
-
-
-def _station(station: Station) -> dict[str, object]:
-    return {
-        "id": _id(station.reference),
-        "at": str(station.at),
-        "cluster_id": station.at.cluster_id,
-        "standing": str(station.standing),
-        "product": station.product,
-        "passage": station.passage.as_json() if station.passage is not None else None,
-        "origin": {"grade": str(Grade.ATTESTED), "text": station.origin} if station.origin is not None else None,
-        "made": _making(station.making) if station.making is not None else None,
-        "trouble": str(station.trouble) if station.trouble is not None else None,
-    }
 
 
 def _making(making: Making) -> dict[str, object]:

@@ -161,6 +161,25 @@ def test_impact_comes_in_pages_and_uses_the_index(served: Served) -> None:
     assert seen == [f"{served.c.topics.public}/0/{number}" for number in (0, 1)]
 
 
+def test_all_that_a_record_was_made_from_comes_in_pages(served: Served) -> None:
+    path = f"parents/{served.c.topics.public}/0/0"
+    pages = [served.answered(path, "_mesh.admin", offset=at, limit=1) for at in range(3)]
+    assert [(len(page["parents"]), page["total"], page["next"]) for page in pages] == [
+        (1, 2, 1),
+        (1, 2, None),
+        (0, 2, None),
+    ]
+    (whole,) = served.answered(f"trace/{served.c.topics.public}/0/0", "_mesh.admin")["behind"]["records"][0]["made"][
+        "parents"
+    ]
+    assert [page["parents"][0]["id"] for page in pages[:2]] == whole["records"]
+    assert all(page["known"] and page["parents"][0]["passage"]["ingress"] for page in pages[:2])
+    foreign = served.answered(path, served.c.product.domain)["parents"]
+    assert [(each["standing"], each["stub"]["owner"]) for each in foreign] == [("forbidden", "team a")] * 2
+    assert {each["stub"]["parents_sha256"] for each in foreign} == {pages[0]["record"]["made"]["sha256"]}
+    assert served.answered(f"parents/{served.a.topics.public}/0/0", "_mesh.admin")["total"] == 0
+
+
 def test_the_graph_and_columns_are_everybodys_and_rates_are_not(served: Served) -> None:
     own = served.c.product.domain
     told = served.answered("graph", own, product=str(served.c.product))

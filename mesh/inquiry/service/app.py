@@ -48,6 +48,7 @@ def application(service: Service) -> Starlette:
         Route("/health", _health, methods=["GET"]),
         _route(f"/v1/trace{_RECORD}", questions.trace),
         _route(f"/v1/why{_RECORD}", questions.why),
+        _route(f"/v1/parents{_RECORD}", questions.parents),
         _route(f"/v1/impact{_RECORD}", questions.impact),
         _route("/v1/reconcile/{product}", questions.reconcile),
         _route("/v1/graph", questions.graph),

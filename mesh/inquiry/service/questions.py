@@ -66,10 +66,18 @@ class Asked:
 
     def page(self, name: str, entries: Sequence[Any]) -> Json:
         """The entries from ``offset`` on, at most ``limit``, and where the next page begins (null: nowhere)."""
-        offset, limit = self.number("offset", 0, 0, 1 << 40), self.number("limit", _PAGE, 1, MOST)
-        beyond = offset + limit < len(entries)
-        told = {name: list(entries[offset : offset + limit]), "total": len(entries)}
-        return told | {"next": offset + limit if beyond else None}
+        part = self.part()
+        return self.paged(name, entries[part.start : part.stop], len(entries))
+
+    def part(self) -> range:
+        """The places of the entries that are asked for: from ``offset`` on, at most ``limit``."""
+        offset = self.number("offset", 0, 0, 1 << 40)
+        return range(offset, offset + self.number("limit", _PAGE, 1, MOST))
+
+    def paged(self, name: str, entries: Sequence[Any], total: int) -> Json:
+        """These as the page that was asked for, of so many in all."""
+        end = self.part().stop
+        return {name: list(entries), "total": total, "next": end if end < total else None}
 
     def inquiry(self) -> Inquiry:
         return Inquiry(self.settings, self.principal, StoredIndex(self.index))
@@ -92,6 +100,23 @@ def trace(asked: Asked) -> Json:
         if told is not None:
             _fill_stubs(inquiry, told)
         return {"record": found.as_json(), "behind": told}
+
+
+def parents(asked: Asked) -> Json:
+    """A record, and all it was made from directly, a page at a time: however many ``trace`` leaves out."""
+    with asked.inquiry() as inquiry:
+        try:
+            record, found = inquiry.parents(asked.coordinate, asked.part())
+        except NotAuthorised:
+            return {"stub": _stub(inquiry, asked.coordinate.topic, str(asked.coordinate), None)}
+        making, told = record.making, [each.as_json() for each in found]
+        for each in told:
+            if each["standing"] == str(Standing.FORBIDDEN):
+                at = str(each["at"])
+                each["stub"] = _stub(inquiry, at.partition("/")[0], at, making.sha256 if making is not None else None)
+        known = making is None or making.parents is not None
+        page = asked.paged("parents", told, making.count if making is not None else 0)
+        return {"record": record.as_json(), "known": known} | page
 
 
 def why(asked: Asked) -> Json:
