@@ -5,6 +5,7 @@ from typing import Any
 from mesh import Processor, Record
 
 MOST_SEATS = 2
+LEGAL_FORMS = {"CO", "CORP", "INC", "LTD"}
 
 unlikely = Processor("safety.unlikely-aircraft")
 
@@ -24,7 +25,14 @@ def doubt(flight: Record, step: Any) -> dict[str, Any] | None:
         "maker": registered["manufacturer"],
         "model": registered["model"],
         "seats": registered["seats"],
+        "home_built": built_by_a_person(registered["manufacturer"]),
     }
+
+
+def built_by_a_person(maker: str) -> bool:
+    """Whether a maker of two-seaters is no company: companies go by one word, or by their legal form."""
+    words = maker.split()
+    return len(words) > 1 and words[-1] not in LEGAL_FORMS
 
 
 if __name__ == "__main__":
