@@ -6,7 +6,8 @@ bytes) and what its key was. Punctuation has neither key nor value, and one head
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -36,6 +37,28 @@ def punctuation(
     """How far an input partition has come (None: it is idle), for one partition of the log, and its last record."""
     content = encode_value([*source, time, None if last is None else last.pack()])
     return Emitted(topic, partition, None, None, [(_PUNCTUATION, content)])
+
+
+@dataclass(slots=True)
+class Passage:
+    """How far one input partition has come on its way into the repartitioned log since the last commit."""
+
+    source: tuple[str, int]
+    furthest: int | None = None
+    last: Reference | None = None
+
+    def saw(self, arrival: Arrival) -> None:
+        """A record goes to the repartitioned log, or is left out of it; either way time has come so far."""
+        self.last = arrival.reference
+        if arrival.time is not None and (self.furthest is None or arrival.time > self.furthest):
+            self.furthest = arrival.time
+
+    def told(self, topic: str, partitions: int, *, rests: bool) -> Iterator[Emitted]:
+        """So, or that nothing more comes for now, for every partition of the log; nothing where no time is known."""
+        if rests or self.furthest is not None:
+            time = None if rests else self.furthest
+            for number in range(partitions):
+                yield punctuation(topic, number, self.source, time, self.last)
 
 
 class RekeyedReader:

@@ -6,7 +6,7 @@ import secrets
 import signal
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,9 +15,12 @@ import pytest
 from mesh import Mesh, Processor
 from mesh.contract import Contract
 from mesh.errors import UsageError
+from mesh.kafka import Admin
 from mesh.stream import ProcessingFailed
+from mesh.stream.binding import RUNTIMES, Runtime
+from mesh.types import TopicPartition
 from tests.support.broker import eventually
-from tests.support.derived import Looker, derived, publish, source
+from tests.support.derived import Looker, Written, derived, publish, source
 from tests.support.mesh import RunningMesh
 from tests.support.pipelines import EVENTS, RATES, Case, Event
 from tests.support.working import Job
@@ -50,7 +53,10 @@ def _alone(name: str, **changes: Any) -> Any:
 
 
 SHAPES = {name: _alone(name) for name in ("large", "failing", "stopped")} | {
-    "totals": _alone("totals", repartition=True),
+    "loop-totals": _alone("loop-totals", repartition=True),
+    "faust-totals": _alone("faust-totals", repartition=True),
+    "loop-killed": _alone("loop-killed", repartition=True),
+    "faust-killed": _alone("faust-killed", repartition=True),
     "priced": lambda domain: derived(f"{domain}.priced", [f"{domain}.events", f"{domain}.rates"]),
 }
 EVENT_COUNT = 900
@@ -74,20 +80,53 @@ def way_in(mesh: RunningMesh) -> Iterator[Mesh]:
         yield connected
 
 
-def test_workers_share_an_aggregate_across_partitions(shop: Shop, mesh: RunningMesh) -> None:
-    case = Case("tumbling", (), size=60, retention=0)
-    job = Job(mesh, case, f"{shop.domain}.totals", *shop.names)
-    workers = [job.start(ordinal, "--finish") for ordinal in range(2)]
-    for worker in workers:
-        worker.finish()
+def hours_of_keys() -> list[list[tuple[str, int, int]]]:
+    """The parents of each minute of a key, over all partitions."""
     wanted: defaultdict[tuple[str, int], set[tuple[str, int, int]]] = defaultdict(set)
     for each in range(EVENT_COUNT):
         wanted["abc"[each % 3], each // 2 // 60].add((EVENTS, each % 2, each // 2))
-    written = shop.looker.written(shop.product("totals"))
-    assert sorted(sorted(made.parents) for made in written.outputs) == sorted(sorted(each) for each in wanted.values())
+    return sorted(sorted(each) for each in wanted.values())
+
+
+def agree(written: Written) -> None:
+    """Every output is there once, with its parents; every record was delivered, and none was late."""
+    assert sorted(sorted(made.parents) for made in written.outputs) == hours_of_keys()
+    assert all(dict(made.value)["count"] == len(made.parents) for made in written.outputs)
     delivered = {(each.partition, at) for each in written.progress for at in each.delivered}
     assert len(delivered) == EVENT_COUNT
     assert not any(each.late for each in written.progress)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_workers_share_an_aggregate_across_partitions(shop: Shop, mesh: RunningMesh, runtime: Runtime) -> None:
+    case = Case("tumbling", (), size=60, retention=0)
+    job = Job(mesh, case, f"{shop.domain}.{runtime}-totals", *shop.names)
+    workers = [job.start(ordinal, "--finish", "--runtime", runtime) for ordinal in range(2)]
+    for worker in workers:
+        worker.finish()
+    agree(shop.looker.written(shop.product(f"{runtime}-totals"), repeats=runtime == "faust"))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_kills_while_records_are_keyed_anew_leave_each_output_once(
+    shop: Shop, mesh: RunningMesh, runtime: Runtime
+) -> None:
+    case, product = Case("tumbling", (), size=60, retention=0), shop.product(f"{runtime}-killed")
+    job = Job(mesh, case, str(product.product), *shop.names, pause=0.01)
+    topics = product.topics.repartition, product.topics.changelog
+    places = [TopicPartition(topic, number) for topic in topics for number in range(product.partitions)]
+    with Admin(mesh.admin) as admin:
+        for _ in range(4):
+            before = sum(admin.ends(places, committed=True).values())
+            worker = job.start(0, "--finish", "--runtime", runtime)
+            eventually(lambda before=before: sum(admin.ends(places, committed=True).values()) > before, 60)  # type: ignore[misc]
+            assert worker.process.poll() is None, "it was done before it was killed; more records are needed"
+            worker.kill()
+    replace(job, pause=0).start(0, "--finish", "--runtime", runtime).finish()
+    written = shop.looker.written(product, repeats=runtime == "faust")
+    agree(written)
+    eventually(lambda: len(shop.looker.written(product, public=True).outputs) == len(hours_of_keys()), 60, every=0.5)
 
 
 def test_large_parent_sets_lie_beside_the_records_that_name_them(shop: Shop, way_in: Mesh) -> None:

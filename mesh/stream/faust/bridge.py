@@ -24,6 +24,7 @@ from mesh.lineage import (
 )
 from mesh.stream.binding import Tally, Told
 from mesh.stream.emission import PROGRESS_KEY, SET_KEY
+from mesh.stream.faust.accounts import Account, accounts
 from mesh.stream.faust.ledger import Entry, Ledger, Observed
 from mesh.stream.faust.outbox import Outbox
 from mesh.stream.faust.scope import Scope, current, swap
@@ -197,8 +198,8 @@ class Bridge:
         changes = self.state.changes()
         await self.outbox.settle(self.topics.ingress)
         for place, position in positions.items():
-            start, entries = self.ledger.below(place, position)
-            await self._tell(place, (start, position), Observed.of(entries), write)
+            for about in accounts(self.wiring, place, position, self.ledger):
+                await self._tell(about, place, write)
         # Somebody may have failed meanwhile; what was told is told again then.
         if self.fault is not None:
             return False
@@ -217,8 +218,9 @@ class Bridge:
         changes = self.state.changes()
         await self.outbox.settle(self.topics.ingress)
         for place, (at, count) in made.items():
-            if count:
-                await self._tell(place, (at, at), Observed(outputs=count), write)
+            if count and place.topic in self.wiring.topic_ids:
+                about = Account(self.wiring.topic_ids[place.topic], place.partition, (at, at), Observed(outputs=count))
+                await self._tell(about, place, write)
             self.tally.outputs += count
         await self.state.save(changes, {})
         self.told(self.tally)
@@ -228,28 +230,25 @@ class Bridge:
         self.ledger.release(places)
         await self.state.release(places)
 
-    async def _tell(self, place: TopicPartition, span: tuple[int, int], seen: Observed, write: Write) -> None:
-        topic_id = self.wiring.topic_ids.get(place.topic)
-        if topic_id is None:
-            return
-        product = str(self.wiring.readers[topic_id][0].source.contract.product)
+    async def _tell(self, about: Account, log: TopicPartition, write: Write) -> None:
+        seen = about.seen
         progress = Progress(
             processor=self.names.processor,
             build=self._build,
-            product=product,
-            topic_id=topic_id,
-            partition=place.partition,
-            start=span[0],
-            end=span[1],
+            product=str(self.wiring.readers[about.topic_id][0].source.contract.product),
+            topic_id=about.topic_id,
+            partition=about.partition,
+            start=about.span[0],
+            end=about.span[1],
             delivered=OffsetSet.of(seen.delivered),
             filtered=OffsetSet.of(seen.filtered),
             late=OffsetSet.of(seen.late),
             parked=OffsetSet.of(seen.parked),
             outputs=seen.outputs,
-            watermark=self.state.watermark(product, place.partition),
+            watermark=self.state.watermark(log),
             created_at=int(time.time() * 1000),
         )
-        partition = self.wiring.beside(place.partition)
+        partition = self.wiring.beside(about.partition)
         await write(self.topics.parents, partition, PROGRESS_KEY, encode_progress(progress))
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from mesh.kafka import Admin, LogReader
 from mesh.kafka.transaction import TransactionalProducer, outside_group
-from mesh.stream import Changes, Engine, Place, Scope, Task
+from mesh.stream import Arrival, Changes, Engine, Place, Scope, Task
+from mesh.stream.emission import Emitted
+from mesh.stream.faust.routed import Routed
 from mesh.stream.faust.wiring import Wiring
 from mesh.stream.loop.restoring import Changelog
 from mesh.types import ProductName, TopicPartition
@@ -21,6 +23,8 @@ class _Kept:
     scopes: frozenset[Scope]
     floor: int = 0
     """Records before this one are in the state that was taken up."""
+    routed: Routed | None = None
+    """Where records of an input are keyed anew: those that have not been written yet."""
     producer: TransactionalProducer | None = None
     """Owns the state of this partition: whoever takes it over fences a worker that was only thought to be gone."""
 
@@ -42,16 +46,27 @@ class Keeper:
         """The task of a partition, with its state; None for a record that is in it already."""
         kept = self._kept.get(place)
         if kept is None:
-            log = place.of(self._wiring.bound(ProductName.parse(place.product)).topic)
-            kept = _Kept(self._engine.task(place), log, self._engine.scopes(place))
-            if kept.scopes:
+            kept = _Kept(
+                self._engine.task(place), self._log(place), self._engine.scopes(place), routed=self._routed(place)
+            )
+            if kept.scopes or kept.routed is not None:
                 await asyncio.to_thread(self._take_over, place, kept)
             self._kept[place] = kept
         return kept.task if offset is None or offset >= kept.floor else None
 
+    def _log(self, place: Place) -> TopicPartition:
+        if place.repartitioned:
+            return place.of(self._wiring.contract.topics.repartition)
+        return place.of(self._wiring.bound(ProductName.parse(place.product)).topic)
+
+    def _routed(self, place: Place) -> Routed | None:
+        if place.repartitioned or not self._engine.routes(place.product):
+            return None
+        return Routed(self._wiring.contract.topics.repartition, self._wiring.contract.partitions, place)
+
     def _take_over(self, place: Place, kept: _Kept) -> None:
         binding = self._wiring.binding
-        name = f"{binding.group}.faust.{place.product}.{place.partition}"
+        name = f"{binding.group}.faust.{place.product or '*'}.{place.partition}"
         # First the take-over: nothing is written behind what is read then.
         kept.producer = TransactionalProducer(binding.connection, name)
         if self._group is None:
@@ -66,10 +81,31 @@ class Keeper:
         """Of the partitions held and begun."""
         return {place: kept.task for place, kept in self._kept.items()}
 
-    def watermark(self, product: str, partition: int) -> int | None:
-        """How far event time has come in a partition."""
-        kept = self._kept.get(Place(product, partition))
-        return None if kept is None else kept.task.watermark()
+    def watermark(self, log: TopicPartition) -> int | None:
+        """How far event time has come in a log."""
+        return next((kept.task.watermark() for kept in self._kept.values() if kept.log == log), None)
+
+    def route(self, place: Place, arrival: Arrival, key: bytes | None) -> None:
+        """A record of an input goes to the topic of records keyed anew, with the next commit; None leaves it out."""
+        routed = self._kept[place].routed
+        if routed is not None:
+            routed.take(arrival, key)
+
+    async def rest(self, over: Callable[[TopicPartition, int, float], bool]) -> None:
+        """Say of every input partition that gives nothing more for now that nobody is to wait for it.
+
+        ``over`` is asked with the partition, the next offset of it, and when its last record came.
+        """
+        for kept in self._kept.values():
+            routed = kept.routed
+            if routed is not None and not routed.rested and over(kept.log, kept.floor, routed.came_at):
+                await asyncio.to_thread(self._write, kept, list(routed.resting()), None)
+                routed.rested = True
+
+    @property
+    def rested(self) -> bool:
+        """Whether that was said of all that are held."""
+        return all(kept.routed is None or kept.routed.rested for kept in self._kept.values())
 
     def changes(self) -> Mapping[Place, Changes]:
         """What every state has become."""
@@ -77,21 +113,30 @@ class Keeper:
 
     async def save(self, changes: Mapping[Place, Changes], positions: Mapping[TopicPartition, int]) -> None:
         """Write it, each partition's with its offset; raises Fenced where another worker has taken it over."""
-        for place, each in changes.items():
-            kept = self._kept[place]
-            entries, position = list(each), positions.get(kept.log)
-            if entries or position is not None:
-                await asyncio.to_thread(self._write, kept, entries, position)
+        for place, kept in self._kept.items():
+            position = positions.get(kept.log)
+            written = list(self._emitted(kept, changes[place])) if place in changes else []
+            if kept.routed is not None and position is not None:
+                written += kept.routed.written()
+            if written or (position is not None and kept.producer is not None):
+                await asyncio.to_thread(self._write, kept, written, position)
         for kept in self._kept.values():
             kept.task.committed()
+            if kept.routed is not None and kept.log in positions:
+                kept.routed.committed()
+            kept.floor = positions.get(kept.log, kept.floor)
 
-    def _write(self, kept: _Kept, entries: Collection[tuple[bytes, bytes | None]], position: int | None) -> None:
-        producer, topic = kept.producer, self._wiring.contract.topics.changelog
+    def _emitted(self, kept: _Kept, changes: Changes) -> Iterator[Emitted]:
+        at = self._wiring.beside(kept.log.partition)
+        return (Emitted(self._wiring.contract.topics.changelog, at, key, value) for key, value in changes)
+
+    def _write(self, kept: _Kept, written: Collection[Emitted], position: int | None) -> None:
+        producer = kept.producer
         if producer is None:
             return
         producer.begin()
-        for key, value in entries:
-            producer.produce(topic, self._wiring.beside(kept.log.partition), key, value, None)
+        for each in written:
+            producer.produce(each.topic, each.partition, each.key, each.value, each.headers or None)
         producer.flush()
         if position is not None:
             producer.send_offsets({kept.log: position}, self._group)

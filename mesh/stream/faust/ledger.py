@@ -31,6 +31,8 @@ class Entry:
     fate: Fate | None = None
     """What the mesh's own engine said of it; a Faust program shows it by what it sends."""
     parked: bool = False
+    silent: bool = False
+    """It has no line of its own: it was keyed anew, and its fate is told where it arrives; or it is no record."""
     done: bool = False
 
     def number(self) -> int:
@@ -63,11 +65,13 @@ class Observed:
 
     @classmethod
     def of(cls, entries: Collection[Entry]) -> Observed:
-        """Of records in the order of their offsets."""
-        filtered = [each.offset for each in entries if each.filtered]
-        late = [each.offset for each in entries if each.late]
-        parked = [each.offset for each in entries if each.parked]
-        return cls([each.offset for each in entries], filtered, late, parked, sum(each.outputs for each in entries))
+        """Of records in the order of their offsets, which are those of the public ones."""
+        told = [each for each in entries if not each.silent]
+        filtered = [each.driving.offset for each in told if each.filtered]
+        late = [each.driving.offset for each in told if each.late]
+        parked = [each.driving.offset for each in told if each.parked]
+        outputs = sum(each.outputs for each in entries)
+        return cls([each.driving.offset for each in told], filtered, late, parked, outputs)
 
     def add_to(self, tally: Tally) -> None:
         """Count what is committed."""

@@ -27,8 +27,8 @@ class State(Protocol):
     async def release(self, places: Collection[TopicPartition]) -> None:
         """These partitions are somebody else's now."""
 
-    def watermark(self, product: str, partition: int) -> int | None:
-        """How far event time has come in a partition; None where nothing depends on it."""
+    def watermark(self, log: TopicPartition) -> int | None:
+        """How far event time has come in a log; None where nothing depends on it."""
 
 
 class Stateless:
@@ -47,6 +47,6 @@ class Stateless:
     async def release(self, places: Collection[TopicPartition]) -> None:
         """Nothing to forget."""
 
-    def watermark(self, product: str, partition: int) -> int | None:
+    def watermark(self, log: TopicPartition) -> int | None:
         """None."""
         return None

@@ -23,7 +23,7 @@ from mesh.stream.loop.restoring import Changelog
 from mesh.stream.loop.work import IDLE_SECONDS, DirectRead, Open, Work, direct
 from mesh.stream.loop.writing import Writer, produce
 from mesh.stream.observed import Author, Observed
-from mesh.stream.rekeying import RekeyedReader, punctuation, rekeyed
+from mesh.stream.rekeying import Passage, RekeyedReader, rekeyed
 from mesh.stream.scope import Scope
 from mesh.stream.tables import Waiting
 from mesh.types import TopicPartition
@@ -199,7 +199,7 @@ class ProcessorStep:
             if not work.routes or outcome.routed is None:
                 opened.observed.sources[source].note(entry.reference.offset, outcome.fate)
             if work.routes:
-                opened.saw(entry)
+                opened.passage.saw(entry)
                 if outcome.routed is not None:
                     produce(transaction, rekeyed(self._topics.repartition, entry, outcome.routed))
         self._write(transaction, opened, outcome.outputs)
@@ -212,7 +212,8 @@ class ProcessorStep:
 
     def _opened(self, partition: TopicPartition, work: Work) -> Open:
         if partition not in self._open:
-            self._open[partition] = Open(Observed(work.position, work.position))
+            source = work.place.product, work.place.partition
+            self._open[partition] = Open(Observed(work.position, work.position), Passage(source))
         return self._open[partition]
 
     def unreadable(self, transaction: Transaction, partition: TopicPartition, offset: int, reason: str) -> None:
@@ -252,12 +253,9 @@ class ProcessorStep:
             produce(transaction, Emitted(self._topics.parents, at, PROGRESS_KEY, encode_progress(each)))
 
     def _punctuate(self, transaction: Transaction, work: Work, opened: Open) -> None:
-        if not work.routes or (opened.furthest is None and not opened.rests):
-            return
-        source, topic = (work.place.product, work.place.partition), self._topics.repartition
-        furthest = None if opened.rests else opened.furthest
-        for number in range(self._partitions):
-            produce(transaction, punctuation(topic, number, source, furthest, opened.last))
+        if work.routes:
+            for each in opened.passage.told(self._topics.repartition, self._partitions, rests=opened.rests):
+                produce(transaction, each)
 
     def settled(self, transaction: Transaction, *, committed: bool) -> None:
         """State follows the transaction."""

@@ -8,9 +8,9 @@ from typing import Final
 
 from mesh.consumer.record import RecordReader
 from mesh.kafka import Message
-from mesh.lineage import Reference
 from mesh.stream.arrival import Arrival, Outcome, Place, Punctuation
 from mesh.stream.observed import Observed
+from mesh.stream.rekeying import Passage
 from mesh.stream.task import Task
 
 DirectRead = Callable[[Message], Arrival]
@@ -40,18 +40,11 @@ class Work:
 
 @dataclass(slots=True)
 class Open:
-    """A log within the transaction: what was observed, and the furthest event time that was routed on."""
+    """A log within the transaction: what was observed, and how far its records have come on their way to another."""
 
     observed: Observed
-    furthest: int | None = None
-    last: Reference | None = None
+    passage: Passage
     rests: bool = False
-
-    def saw(self, arrival: Arrival) -> None:
-        """A record goes to the repartitioned log, or is left out of it; either way time has come so far."""
-        self.last = arrival.reference
-        if arrival.time is not None and (self.furthest is None or arrival.time > self.furthest):
-            self.furthest = arrival.time
 
 
 def direct(reader: RecordReader) -> DirectRead:
