@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mesh.access.platform import GATE
 from mesh.contract import Contract
-from mesh.errors import LineageBroken, NotAuthorised, RequestRefused
+from mesh.errors import LineageBroken, PermanentError
 from mesh.gate.lag import Lag, LagMeter
 from mesh.gate.measure import Breach, breaches, promises
 from mesh.gate.recovery import NO_LEADER
@@ -161,7 +161,9 @@ class GateView:
         """
         try:
             granted = self._admin.acls(GATE)
-        except (NotAuthorised, RequestRefused):
+        except PermanentError:
+            return {}
+        if not granted:
             return {}
         missing = {contract.topics.public: _missing(contract, granted) for contract in contracts}
         told = "the gate may not {}; apply the contract again (mesh apply)"
