@@ -6,9 +6,10 @@ differently when the same records come again. The mesh looks at that once in eac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from mesh.errors import UsageError
@@ -19,6 +20,8 @@ from mesh.stream.declared import Batched
 from mesh.stream.each import Stateless, driven
 from mesh.stream.step import Step, as_values
 from mesh.stream.tables import Tables
+
+E = TypeVar("E")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,81 +41,97 @@ class Made:
     filtered: Sequence[int]
 
 
-class Bulk(Stateless):
+class Bulk(Stateless, Generic[E]):
     """A task that takes stretches of at most ``size`` records, as well as single ones."""
 
-    size: int
+    def __init__(self, size: int) -> None:
+        self.size, self._proven = size, False
 
-    def apply_all(self, stretch: Stretch) -> Made:
-        """All records of a stretch; raises Waiting, and nothing has happened, or ProcessingFailed."""
-        raise NotImplementedError
+    @abstractmethod
+    def entries(self, stretch: Stretch) -> list[E]:
+        """The records of a stretch in the form that the function's batches are made from."""
 
+    @abstractmethod
+    def entry(self, arrival: Arrival) -> E:
+        """The same of a single record."""
 
-class BatchTask(Bulk):
-    """Calls a function with records and their steps; it gives as many results, one for each."""
-
-    def __init__(self, declared: Batched, tables: Tables) -> None:
-        self._function, self._tables, self.size = declared.function, tables, declared.size
-        self._proven = False
+    @abstractmethod
+    def outputs(self, entries: Sequence[E]) -> list[Output]:
+        """What the function makes of them; raises Waiting, ProcessingFailed and UsageError."""
 
     def apply(self, arrival: Arrival) -> Outcome:
         """A batch of one."""
-        outputs = self._outputs([arrival])[0]
+        outputs = self.outputs([self.entry(arrival)])
         return Outcome(Fate.USED if outputs else Fate.FILTERED, outputs)
 
     def apply_all(self, stretch: Stretch) -> Made:
-        """A batch."""
-        arrivals = [stretch.read(message) for message in stretch.messages]
-        outputs = self._outputs(arrivals)
-        if not self._proven and len(arrivals) > 1:
-            self._prove(arrivals, outputs)
-        filtered = [each.offset for each, made in zip(arrivals, outputs, strict=True) if not made]
-        return Made([each for made in outputs for each in made], filtered)
+        """All records of a stretch; raises Waiting, and nothing has happened, or ProcessingFailed."""
+        entries = self.entries(stretch)
+        outputs = self.outputs(entries)
+        if not self._proven and len(entries) > 1:
+            half = len(entries) // 2
+            again = [*self.outputs(entries[:half]), *self.outputs(entries[half:])]
+            _check_alike(outputs, again, stretch)
+            self._proven = True
+        used = {each.driving.offset for each in outputs}
+        return Made(outputs, [at for each in stretch.messages if (at := each.offset()) not in used])
 
-    def _prove(self, arrivals: Sequence[Arrival], outputs: Sequence[Sequence[Output]]) -> None:
-        half = len(arrivals) // 2
-        again = [*self._outputs(arrivals[:half]), *self._outputs(arrivals[half:])]
-        check_alike([told(each) for each in outputs], [told(each) for each in again], span_of(arrivals))
-        self._proven = True
 
-    def _outputs(self, arrivals: Sequence[Arrival]) -> list[list[Output]]:
-        steps = [Step(each, self._tables) for each in arrivals]
+class BatchTask(Bulk[Arrival]):
+    """Calls a function with records and their steps; it gives as many results, one for each."""
+
+    def __init__(self, declared: Batched, tables: Tables) -> None:
+        super().__init__(declared.size)
+        self._function, self._tables = declared.function, tables
+
+    def entries(self, stretch: Stretch) -> list[Arrival]:
+        """Decoded."""
+        return [stretch.read(message) for message in stretch.messages]
+
+    def entry(self, arrival: Arrival) -> Arrival:
+        """Itself."""
+        return arrival
+
+    def outputs(self, entries: Sequence[Arrival]) -> list[Output]:
+        """Each with the parents that its own step knows."""
+        steps = [Step(each, self._tables) for each in entries]
         try:
-            given = self._function([each.record for each in arrivals], steps)
-            return list(_driven(arrivals, steps, given))
+            given = self._function([each.record for each in entries], steps)
+            return list(_driven(entries, steps, given))
         except Exception as error:
-            raise failure(self._function, span_of(arrivals), error) from error
+            raise failure(self._function, _span(entries), error) from error
         finally:
             for step in steps:
                 step.close()
 
 
-def _driven(arrivals: Sequence[Arrival], steps: Sequence[Step], given: Any) -> list[list[Output]]:
+def _driven(arrivals: Sequence[Arrival], steps: Sequence[Step], given: Any) -> Iterator[Output]:
     if not isinstance(given, Sequence) or len(given) != len(arrivals):
         raise UsageError(
             f"a function over a batch gives a list with one entry for each of its {len(arrivals)} records, in their "
             "order: None, an output, or several"
         )
-    return [
-        list(driven(arrival, step, as_values(each))) for arrival, step, each in zip(arrivals, steps, given, strict=True)
-    ]
+    for arrival, step, each in zip(arrivals, steps, given, strict=True):
+        yield from driven(arrival, step, as_values(each))
 
 
-def span_of(arrivals: Sequence[Arrival]) -> str:
+def _span(arrivals: Sequence[Arrival]) -> str:
     """Where a batch lies, for messages."""
     first, last = arrivals[0].record.coordinate, arrivals[-1].record.coordinate
     return str(first) if len(arrivals) == 1 else f"{first} to {last.offset}"
 
 
-def check_alike(together: object, apart: object, where: str) -> None:
+def _check_alike(together: Sequence[Output], apart: Sequence[Output], stretch: Stretch) -> None:
     """Raises UsageError where a batch gave something else than its two halves."""
-    if together != apart:
+    if _told(together) != _told(apart):
+        first, last = stretch.messages[0], stretch.messages[-1]
         raise UsageError(
-            f"what becomes of a record depends on the records beside it: the batch {where} gave other outputs than its "
-            "two halves. Batches are cut wherever they come; gather records by window or aggregate"
+            "what becomes of a record depends on the records beside it: the batch "
+            f"{first.topic()}/{first.partition()}/{first.offset()} to {last.offset()} gave other outputs than its two "
+            "halves. Batches are cut wherever they come; gather records by window or aggregate"
         )
 
 
-def told(outputs: Sequence[Output]) -> list[object]:
+def _told(outputs: Sequence[Output]) -> list[object]:
     """What is compared of outputs; as text, because no NaN equals another."""
     return [(repr(each.value), each.descent) for each in outputs]

@@ -67,6 +67,11 @@ class RekeyedReader:
     def __init__(self, inputs: Mapping[UUID, tuple[str, Callable[[Message], Record]]]) -> None:
         self._inputs = inputs
 
+    def source(self, message: Message) -> Reference | None:
+        """Where the public record behind an entry lies; None of punctuation. Raises LineageBroken, as ``read``."""
+        (name, content), *_ = message.headers() or [("", None)]
+        return None if name == _PUNCTUATION else Reference.unpack(content or b"")
+
     def read(self, message: Message) -> Arrival | Punctuation:
         """What an entry of the log is; raises LineageBroken for what ``rekeyed`` and ``punctuation`` do not write."""
         headers = message.headers() or []

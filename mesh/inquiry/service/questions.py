@@ -96,9 +96,9 @@ def trace(asked: Asked) -> Json:
         except NotAuthorised:
             return {"stub": _stub(inquiry, asked.coordinate.topic, str(asked.coordinate), None)}
         behind = inquiry.behind(found, reach)
-        told = behind.as_json() if behind is not None else None
+        told: Json | None = behind.as_json() if behind is not None else None
         if told is not None:
-            _fill_stubs(inquiry, told)
+            _fill_stubs(inquiry, told["records"], _digests(told))
         return {"record": found.as_json(), "behind": told}
 
 
@@ -110,10 +110,8 @@ def parents(asked: Asked) -> Json:
         except NotAuthorised:
             return {"stub": _stub(inquiry, asked.coordinate.topic, str(asked.coordinate), None)}
         making, told = record.making, [each.as_json() for each in found]
-        for each in told:
-            if each["standing"] == str(Standing.FORBIDDEN):
-                at = str(each["at"])
-                each["stub"] = _stub(inquiry, at.partition("/")[0], at, making.sha256 if making is not None else None)
+        if making is not None:
+            _fill_stubs(inquiry, told, dict.fromkeys((str(each["id"]) for each in told), making.sha256))
         known = making is None or making.parents is not None
         page = asked.paged("parents", told, making.count if making is not None else 0)
         return {"record": record.as_json(), "known": known} | page
@@ -186,12 +184,15 @@ def _seen(asked: Asked, told: Json, topic: str, observed: Sequence[str]) -> Json
     return {**told, **dict.fromkeys(observed), "known": "declared"}
 
 
-def _fill_stubs(inquiry: Inquiry, told: dict[str, Any]) -> None:
+def _digests(told: Json) -> dict[str, str]:
+    """The digest of the parents that each record of a walk is one of."""
+    makings = (each["made"] for each in told["records"] if each["made"] is not None)
+    return {at: made["sha256"] for made in makings for branch in made["parents"] for at in branch["records"]}
+
+
+def _fill_stubs(inquiry: Inquiry, records: Sequence[Json], digests: Mapping[str, str]) -> None:
     """Say of every record that may not be looked into whose it is, and the digest of the parents it is one of."""
-    digests: dict[str, str] = {}
-    for made in (each["made"] for each in told["records"] if each["made"] is not None):
-        digests |= {parent: made["sha256"] for branch in made["parents"] for parent in branch["records"]}
-    for each in told["records"]:
+    for each in records:
         if each["standing"] == str(Standing.FORBIDDEN):
             at = str(each["at"])
             each["stub"] = _stub(inquiry, at.partition("/")[0], at, digests.get(each["id"]))

@@ -13,8 +13,8 @@ from mesh.consumer.record import Source
 from mesh.judge.frame import PREFIX, unframe
 from mesh.judge.rows import RowCodec
 from mesh.lineage import Descent, Reference
-from mesh.stream.arrival import Arrival, Fate, Outcome, Output, Value
-from mesh.stream.batches import Bulk, Made, Stretch, check_alike, told
+from mesh.stream.arrival import Arrival, Output, Value
+from mesh.stream.batches import Bulk, Stretch
 from mesh.stream.calling import failure
 from mesh.stream.columnar.making import rows_of
 from mesh.stream.columnar.reading import ArrowReader
@@ -75,39 +75,27 @@ class Reading:
         return {fields[0]: found} if len(fields) == 1 or not isinstance(found, dict) else found
 
 
-class ColumnsTask(Bulk):
+class ColumnsTask(Bulk[Entry]):
     """Calls a function with record batches, one for each run of records of one schema."""
 
     def __init__(self, declared: Columnar, reading: Reading, encoder: TableEncoder | None) -> None:
         """Without an ``encoder`` outputs are Python's own values, as those of any function."""
+        super().__init__(declared.size)
         self._function, self._reading, self._encoder = declared.function, reading, encoder
-        self.size = declared.size
-        self._proven = False
 
-    def apply(self, arrival: Arrival) -> Outcome:
-        """A batch of one."""
-        outputs = self._outputs([Entry(arrival.reference, arrival.key, arrival.value)])
-        return Outcome(Fate.USED if outputs else Fate.FILTERED, outputs)
-
-    def apply_all(self, stretch: Stretch) -> Made:
-        """A batch, or several where its records have several schemas."""
-        entries = [
+    def entries(self, stretch: Stretch) -> list[Entry]:
+        """As they are in Kafka."""
+        return [
             Entry(Reference(stretch.topic_id, each.partition(), each.offset()), each.key(), each.value())
             for each in stretch.messages
         ]
-        outputs = self._outputs(entries)
-        if not self._proven and len(entries) > 1:
-            self._prove(entries, outputs)
-        used = {each.driving.offset for each in outputs}
-        return Made(outputs, [at for each in entries if (at := each.reference.offset) not in used])
 
-    def _prove(self, entries: Sequence[Entry], outputs: Sequence[Output]) -> None:
-        half = len(entries) // 2
-        again = [*self._outputs(entries[:half]), *self._outputs(entries[half:])]
-        check_alike(told(outputs), told(again), _span(entries))
-        self._proven = True
+    def entry(self, arrival: Arrival) -> Entry:
+        """As it is in Kafka."""
+        return Entry(arrival.reference, arrival.key, arrival.value)
 
-    def _outputs(self, entries: Sequence[Entry]) -> list[Output]:
+    def outputs(self, entries: Sequence[Entry]) -> list[Output]:
+        """Those of one batch, or of several where the records have several schemas."""
         runs = groupby(entries, lambda each: each.head)
         return [output for _, run in runs for output in self._of_one_schema(list(run))]
 

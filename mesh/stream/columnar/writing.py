@@ -54,14 +54,11 @@ class TableEncoder:
 class _Framed:
     """Encodes records of these fields behind the id of their schema."""
 
-    def __init__(self, head: bytes, shapes: Mapping[str, Shape] | None) -> None:
-        self._head, self.shapes = np.frombuffer(head, np.uint8), shapes or {}
-        self._unusual = shapes is None
+    def __init__(self, head: bytes, shapes: Mapping[str, Shape]) -> None:
+        self._head, self.shapes = np.frombuffer(head, np.uint8), shapes
 
     def encode(self, columns: Mapping[str, Any], count: int) -> Sequence[bytes]:
         """One payload for each row."""
-        if self._unusual:
-            raise Unusual
         parts = [_part(shape, columns.get(name), count) for name, shape in self.shapes.items()]
         ends: Ints = np.sum([each.sizes for each in parts] + [np.full(count, len(self._head))], axis=0).cumsum()
         starts = np.concatenate([[0], ends[:-1]]) if count else ends
@@ -83,8 +80,9 @@ def plain_rows(table: Any) -> list[dict[str, Any]]:
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def _fields(shape: Shape) -> dict[str, Shape] | None:
-    return {each.name: each.type for each in shape.fields} if isinstance(shape, Record) else None
+def _fields(shape: Shape) -> dict[str, Shape]:
+    assert isinstance(shape, Record)  # noqa: S101  (what a contract makes of values, and of keys of several fields)
+    return {each.name: each.type for each in shape.fields}
 
 
 def _part(shape: Shape, column: Any, count: int) -> Part:

@@ -16,7 +16,6 @@ from mesh.stream.faust.keeper import Keeper
 from mesh.stream.faust.ledger import Entry
 from mesh.stream.faust.routed import KeyedWiring
 from mesh.stream.faust.run import serve
-from mesh.stream.faust.wiring import Fetched
 from mesh.stream.loop.horizon import Horizon
 from mesh.stream.loop.lookups import Lookups
 from mesh.stream.loop.work import IDLE_SECONDS
@@ -161,11 +160,7 @@ class Driver:
 
     def _worked(self, task: Task, place: Place, message: Any, record: Any, entry: Entry) -> Outcome:
         """What a task makes of an entry of its log; where it is keyed anew, its fate is told by the next task."""
-        arrived: Arrival | Punctuation
-        if place.repartitioned:
-            arrived = self._wiring.entry(Fetched.of(message))
-        else:
-            arrived = Arrival.of(record, message.key, message.value)
+        arrived = record if place.repartitioned else Arrival.of(record, message.key, message.value)
         if isinstance(arrived, Punctuation):
             entry.silent = True
             return task.punctuate(arrived)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from mesh.lineage import Reference
-from mesh.stream import Arrival, Place, Punctuation
+from mesh.stream import Arrival, Place
 from mesh.stream.emission import Emitted
 from mesh.stream.faust.wiring import Fetched, Wiring
 from mesh.stream.rekeying import Passage, RekeyedReader, rekeyed
@@ -70,20 +70,12 @@ class KeyedWiring(Wiring):
     def _repartition(self) -> str:
         return self.contract.topics.repartition
 
-    def entry(self, fetched: Fetched) -> Arrival | Punctuation:
-        """An entry of the topic of records keyed anew."""
-        return self._keyed.read(fetched)
-
     def origin(self, fetched: Fetched) -> tuple[Reference, int]:
         """The public record behind an entry; its outputs are numbered by the engine."""
         if fetched.name != self._repartition:
             return super().origin(fetched)
-        entry = self.entry(fetched)
-        return (entry.reference if isinstance(entry, Arrival) else _NOWHERE), 0
+        return self._keyed.source(fetched) or _NOWHERE, 0
 
     def read(self, fetched: Fetched) -> Any:
-        """The record of an entry; None of punctuation."""
-        if fetched.name != self._repartition:
-            return super().read(fetched)
-        entry = self.entry(fetched)
-        return entry.record if isinstance(entry, Arrival) else None
+        """The record; of the topic of records keyed anew its entry, an arrival or punctuation."""
+        return self._keyed.read(fetched) if fetched.name == self._repartition else super().read(fetched)

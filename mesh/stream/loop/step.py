@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from mesh.errors import MalformedBody, RecordsLost
 from mesh.kafka import Admin, Message, Transaction
@@ -157,7 +157,7 @@ class ProcessorStep:
 
     def _take_all(self, transaction: Transaction, work: Work, opened: Open, records: Sequence[Message]) -> int:
         """In stretches of the task's size."""
-        began, done, task = time.monotonic(), 0, cast(Bulk, work.task)
+        began, done, task = time.monotonic(), 0, cast("Bulk[Any]", work.task)
         topic_id = self._binding.inputs[work.place.product].topic_id
         fates = opened.observed.sources[work.place.product, work.place.partition]
         while done < len(records) and time.monotonic() - began <= _SLICE_SECONDS:
@@ -170,7 +170,7 @@ class ProcessorStep:
                 break
         return done
 
-    def _together(self, task: Bulk, stretch: Stretch) -> tuple[Sequence[Message], Made]:
+    def _together(self, task: Bulk[Any], stretch: Stretch) -> tuple[Sequence[Message], Made]:
         """As many of the first records as need not wait for a table; fewer and fewer are tried."""
         messages = stretch.messages
         while messages:

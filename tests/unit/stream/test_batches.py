@@ -33,18 +33,18 @@ def stretch(events: Sequence[Event], first: int = 0, partition: int = 0) -> Stre
     return Stretch(IDS[EVENTS], messages, lambda each: Arrival.of(decode(each), each.key(), each.value()))
 
 
-def bulk(processor: Processor, case: Case = TEN, tables: Tables | None = None) -> Bulk:
+def bulk(processor: Processor, case: Case = TEN, tables: Tables | None = None) -> Bulk[Any]:
     """The task of a processor on partition 0."""
-    return cast(Bulk, engine_of(case, processor, tables).task(Place(EVENTS, 0)))
+    return cast("Bulk[Any]", engine_of(case, processor, tables).task(Place(EVENTS, 0)))
 
 
-def over_columns(function: Any) -> Bulk:
+def over_columns(function: Any) -> Bulk[Any]:
     made = Processor("shop.totals")
     made.columns(EVENTS)(function)
     return bulk(made)
 
 
-def over_records(function: Any, tables: Tables | None = None) -> Bulk:
+def over_records(function: Any, tables: Tables | None = None) -> Bulk[Any]:
     made = Processor("shop.totals")
     made.batch(EVENTS)(function)
     return bulk(made, tables=tables)
@@ -62,7 +62,7 @@ def test_batches_cut_anywhere_give_what_the_oracle_says(kind: Kind, data: st.Dat
     case = data.draw(cases((kind,)))
     told, wanted = Told(), expected(case)
     for partition in range(case.partitions):
-        task = cast(Bulk, engine_of(case).task(Place(EVENTS, partition)))
+        task = cast("Bulk[Any]", engine_of(case).task(Place(EVENTS, partition)))
         log, at, outputs = case.log(partition), 0, told.outputs.setdefault(partition, [])
         while at < len(log):
             size = data.draw(st.integers(1, 9))
