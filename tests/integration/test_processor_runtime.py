@@ -97,7 +97,7 @@ def agree(written: Written) -> None:
     assert not any(each.late for each in written.progress)
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", ["loop", pytest.param("faust", marks=pytest.mark.soak)])
 def test_workers_share_an_aggregate_across_partitions(shop: Shop, mesh: RunningMesh, runtime: Runtime) -> None:
     case = Case("tumbling", (), size=60, retention=0)
     job = Job(mesh, case, f"{shop.domain}.{runtime}-totals", *shop.names)

@@ -7,9 +7,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from hypothesis import strategies as st
 
 from mesh.stream import Processor, Window
@@ -117,7 +114,10 @@ def declare(made: Declared, case: Case, events: str = EVENTS, rates: str = RATES
     elif case.kind == "pairs":
         made.join(events, key=_key)(_pairs)
     elif case.kind == "columns":
-        made.columns(events, size=case.size)(_doubled)
+        # Only here: every worker of a test is a process, and Arrow takes it a quarter of a second.
+        from tests.support.columns_pipeline import doubled  # noqa: PLC0415
+
+        made.columns(events, size=case.size)(doubled)
     else:
         made.table(rates, key=_key)
         priced = _asof(rates)
@@ -171,19 +171,3 @@ def _asof(rates: str) -> Any:
         return [{"key": value["key"], "total": total, "count": number} for number in range(value["amount"])]
 
     return priced
-
-
-def _doubled(batch: Any) -> Any:
-    """As many outputs as the amount, of records with a key."""
-    useful = batch.filter(pc.and_(pc.greater(batch["amount"], 0), pc.not_equal(batch["key"], "")))
-    amounts = useful["amount"].to_numpy()
-    at = np.repeat(np.arange(len(amounts)), amounts)
-    many = useful.take(pa.array(at))
-    count = pa.array(np.arange(len(at)) - np.repeat(amounts.cumsum() - amounts, amounts))
-    columns = {
-        "mesh-row": many["mesh-row"],
-        "key": many["key"],
-        "total": pc.multiply(many["amount"], 2),
-        "count": count,
-    }
-    return pa.table(columns)
