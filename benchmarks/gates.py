@@ -14,7 +14,7 @@ from confluent_kafka import Producer as Client
 from confluent_kafka import TopicPartition as ClientTopicPartition
 
 from benchmarks import bare
-from mesh.catalog import Catalog
+from mesh.catalog import Catalog, Neighbours
 from mesh.gate import GateIdentity, run, run_gate
 from mesh.kafka import Connection, TransactionalLoop
 from mesh.kafka.intake import Intake
@@ -99,7 +99,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     settings = Settings.load(None)
     connection = Connection.of(settings, "_mesh.gate")
-    run_gate(connection, Catalog(connection), RegistryClient(settings.home.registry), GateIdentity(), stop.is_set)
+    registry = RegistryClient(settings.home.registry)
+    run_gate(connection, Catalog(connection), registry, Neighbours(settings), GateIdentity(), stop.is_set)
 
 
 if __name__ == "__main__":

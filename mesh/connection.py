@@ -32,7 +32,7 @@ from mesh.types import Coordinate, ProductName, TopicPartition
 
 if TYPE_CHECKING:  # processors are loaded by those who run one
     from mesh.stream import Processor
-    from mesh.stream.binding import Binding, Runtime, Tally, Told
+    from mesh.stream.binding import Binding, Located, Runtime, Tally, Told
 
 _PLATFORM: Final = "_mesh."
 
@@ -173,11 +173,16 @@ class Mesh:
         contract = self.contract(processor.product)
         if contract.derivation is None:
             raise UsageError(f"{contract.product} is no derived product; its contract names no derivation")
-        inputs = [self.contract(each) for each in contract.derivation.inputs]
-        cluster = self._one_cluster([contract, *inputs])
+        acting = self.principal or contract.product.domain
+        inputs = [self._located(self.contract(each), acting) for each in contract.derivation.inputs]
+        return bind(processor, self._located(contract, acting), inputs)
+
+    def _located(self, contract: Contract, acting: str) -> Located:
+        from mesh.stream.binding import Located  # noqa: PLC0415
+
         domain = contract.product.domain
-        connection = Connection.of(self.settings, self.principal or domain, domain)
-        return bind(processor, contract, inputs, connection, self._registry(cluster))
+        connection = Connection.of(self.settings, acting, domain)
+        return Located(contract, connection, self._registry(self.settings.cluster_of(domain)))
 
     def trace(self, coordinate: str | Coordinate) -> Trace:
         """Follow a public or quarantined record back to where it came from; raises NotAuthorised, LineageBroken.

@@ -28,6 +28,8 @@ class Cluster(BaseModel):
     ca_file: Path | None = None
     domains: tuple[str, ...] = ()
     """The domains that live here; empty means every domain not named by another cluster."""
+    secret: str | None = None
+    """Where the secrets of its principals are, as ``Settings.secret`` says it; unless given, where the others' are."""
 
 
 class TelemetrySettings(BaseModel):
@@ -155,9 +157,13 @@ class Settings(BaseSettings):
         """The first cluster: where platform commands go when they name no domain."""
         return next(iter(self.clusters.values()))
 
-    def secret_path(self, principal: str) -> Path | None:
+    def secret_reference(self, cluster: Cluster | None = None) -> str:
+        """Where the secrets of a cluster's principals are; of the first cluster by default."""
+        return (cluster or self.home).secret or self.secret
+
+    def secret_path(self, principal: str, cluster: Cluster | None = None) -> Path | None:
         """The file a principal's secret is kept in, or None when secrets come from the environment."""
-        kind, _, where = self.secret.partition(":")
+        kind, _, where = self.secret_reference(cluster).partition(":")
         return self.folder / where.format(principal=principal) if kind == "file" else None
 
     def acting_as(self, principal: str, secret: str) -> Settings:
@@ -175,16 +181,16 @@ class Settings(BaseSettings):
             raise SettingsError(f"there is no token at {reference!r}; write env:NAME or file:path, and set it")
         return SecretStr(os.environ[where])
 
-    def password(self, principal: str) -> SecretStr:
-        """The secret of a principal, through the reference; raises SettingsError when there is none."""
+    def password(self, principal: str, cluster: Cluster | None = None) -> SecretStr:
+        """The secret of a principal on a cluster, through the reference; raises SettingsError when there is none."""
         if self._given:
             if principal not in self._given:
                 raise SettingsError(f"no secret for {principal}: this is done as {self.principal} alone")
             return self._given[principal]
-        path = self.secret_path(principal)
+        path = self.secret_path(principal, cluster)
         if path is not None:
             return _secret_in(path, principal)
-        name = self.secret.partition(":")[2].format(principal=principal)
+        name = self.secret_reference(cluster).partition(":")[2].format(principal=principal)
         if name not in os.environ:
             raise SettingsError(f"no secret for {principal}: set {name}, or point `secret` at file:<path>")
         return SecretStr(os.environ[name])

@@ -9,25 +9,26 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from mesh.errors import SettingsError
-from mesh.settings import Settings
+from mesh.settings import Cluster, Settings
 from mesh.types import Principal
 
 
-def secret_for(settings: Settings, principal: Principal) -> SecretStr:
-    """The secret of a principal that is to be created: the one it has, else a new random one kept in its file.
+def secret_for(settings: Settings, principal: Principal, cluster: Cluster | None = None) -> SecretStr:
+    """The secret of a principal to be created on a cluster: the one it has, else a new random one kept in its file.
 
     Raises SettingsError when secrets come from the environment and this one is missing, or when one reference would
     give every principal the same secret.
     """
-    if "{principal}" not in settings.secret:
+    reference = settings.secret_reference(cluster)
+    if "{principal}" not in reference:
         raise SettingsError(
-            f"cannot create {principal}: `secret: {settings.secret}` is one secret for everybody;"
+            f"cannot create {principal}: `secret: {reference}` is one secret for everybody;"
             " put {principal} into it, for example file:secrets/{principal}"
         )
-    path = settings.secret_path(principal)
+    path = settings.secret_path(principal, cluster)
     if path is not None and not path.exists():
         _keep(path, secrets.token_urlsafe(24))
-    return settings.password(principal)
+    return settings.password(principal, cluster)
 
 
 def _keep(path: Path, secret: str) -> None:

@@ -3,6 +3,7 @@
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.entries import RETIRED, Entry
 from mesh.catalog.history import DECLARED, declaration_of, declarations, declared
+from mesh.catalog.neighbours import Neighbours
 from mesh.catalog.readers import Readers, register_reader, registered_readers, withdraw_reader
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "RETIRED",
     "Catalog",
     "Entry",
+    "Neighbours",
     "Readers",
     "declaration_of",
     "declarations",

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from mesh.catalog import Catalog
+from mesh.catalog import Catalog, Neighbours
 from mesh.cli.console import clear, emit, emit_json, note, told
 from mesh.cli.logs import json_logs
 from mesh.cli.quarantine.resuming import resume
@@ -69,7 +69,8 @@ def run(
     state = GateHealth(lambda: _unanswering(settings.home.registry), WallClock())
     try:
         with serving_health(state, health) if health is not None else nullcontext():
-            run_gate(connection, Catalog(connection), registry, identity, leaving.asked.is_set, telemetry, state)
+            given = Catalog(connection), registry, Neighbours(settings)
+            run_gate(connection, *given, identity, leaving.asked.is_set, telemetry, state)
     finally:
         telemetry.close()
 

@@ -1,8 +1,8 @@
-"""Where the parents of a derived product may lie: the public topics of its declared inputs, as the cluster has them."""
+"""Where the parents of a derived product may lie: the public topics of its declared inputs, as clusters have them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -10,10 +10,10 @@ from uuid import UUID
 from mesh.contract import Contract
 from mesh.contract.derivation import Derivation
 from mesh.errors import NotAuthorised
-from mesh.gate.ports import ContractSource
+from mesh.gate.ports import ContractSource, Neighbours
 from mesh.kafka import Admin, TopicState
 from mesh.lineage import Descent
-from mesh.types import ProductTopics, Topic
+from mesh.types import ProductName, ProductTopics, Topic
 
 UNDECLARED: Final = "parents.undeclared"
 """A parent lies elsewhere than in the public topics of the declared inputs."""
@@ -54,17 +54,17 @@ class Declared:
 
 
 class Inputs:
-    """Asks the cluster, and remembers until somebody names a place it does not know."""
+    """Asks the clusters, and remembers until somebody names a place it does not know."""
 
-    def __init__(self, contracts: ContractSource, admin: Admin) -> None:
-        self._contracts, self._admin = contracts, admin
+    def __init__(self, contracts: ContractSource, admin: Admin, neighbours: Neighbours) -> None:
+        self._contracts, self._admin, self._neighbours = contracts, admin, neighbours
         self._known: dict[Topic, tuple[str, Declared]] = {}
 
     def declared(self, contract: Contract, derivation: Derivation, descents: Iterable[Descent]) -> Declared:
         """Where these may come from; asked anew if one seems astray, since a topic may be younger than the last answer.
 
         An input topic that was made again has another id, and what names the former one is astray: its parents are
-        gone. Raises what Admin raises.
+        gone. Raises what Admin and the neighbours raise.
         """
         digest, known = self._known.get(contract.topics.public, ("", None))
         if known is None or digest != contract.digest or any(map(known.objection, descents)):
@@ -74,21 +74,23 @@ class Inputs:
 
     def _ask(self, contract: Contract, derivation: Derivation) -> Declared:
         own = contract.topics.parents
-        states = self._admin.topics([*self._in_force(derivation), own])
-        for former in self._former(derivation):
+        far = {each for each in derivation.inputs if self._neighbours.elsewhere(each)}
+        near = set(derivation.inputs) - far
+        states = self._admin.topics([*self._in_force(near), own])
+        for former in self._former(near):
             states |= self._visible(former)
         inputs = {state.topic_id: state.partitions for name, state in states.items() if name != own}
+        for each in sorted(far):
+            inputs |= self._neighbours.topics(each)
         deposits = (states[own].topic_id, states[own].partitions) if own in states else None
         return Declared(", ".join(map(str, derivation.inputs)), inputs, deposits)
 
-    def _in_force(self, derivation: Derivation) -> list[Topic]:
-        return [
-            topic for topic in self._contracts.live() if ProductTopics.of_public(topic).product in derivation.inputs
-        ]
+    def _in_force(self, products: Collection[ProductName]) -> list[Topic]:
+        return [topic for topic in self._contracts.live() if ProductTopics.of_public(topic).product in products]
 
-    def _former(self, derivation: Derivation) -> list[Topic]:
+    def _former(self, products: Collection[ProductName]) -> list[Topic]:
         """Majors of the inputs that are retired: what was made from them may still be on its way."""
-        live = self._in_force(derivation)
+        live = self._in_force(products)
         newest = [ProductTopics.of_public(topic) for topic in live]
         older = (ProductTopics(each.product, major).public for each in newest for major in range(1, each.major))
         return [topic for topic in dict.fromkeys(older) if topic not in live]

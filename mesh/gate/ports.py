@@ -1,12 +1,13 @@
-"""What the gate has to be given: the contracts in force and the schemas registered for a subject."""
+"""What the gate has to be given: contracts in force, schemas of a subject, and what lies on other clusters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Protocol
+from uuid import UUID
 
 from mesh.contract import Contract
-from mesh.types import SchemaId, Topic
+from mesh.types import ProductName, SchemaId, Topic
 
 
 class ContractSource(Protocol):
@@ -27,3 +28,16 @@ class SchemaSource(Protocol):
 
     def schema(self, schema_id: SchemaId) -> str:
         """The text of a schema; ids are immutable, so it may be cached for ever."""
+
+
+class Neighbours(Protocol):
+    """The other clusters of the mesh, as far as the parents of a derived product may lie there."""
+
+    def elsewhere(self, product: ProductName) -> bool:
+        """Whether a product lives on another cluster than the gate; raises SettingsError where that is not said."""
+
+    def topics(self, product: ProductName) -> Mapping[UUID, int]:
+        """The ids of a product's public topics on its cluster, of every major, with their numbers of partitions.
+
+        Raises MeshError; may be asked by any thread.
+        """

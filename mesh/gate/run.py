@@ -18,7 +18,8 @@ from mesh.gate.health import GateHealth
 from mesh.gate.holding import Holding
 from mesh.gate.inputs import Inputs
 from mesh.gate.meter import GateMeter
-from mesh.gate.ports import ContractSource, SchemaSource
+from mesh.gate.neighbours import PatientNeighbours
+from mesh.gate.ports import ContractSource, Neighbours, SchemaSource
 from mesh.gate.recovery import Recovery
 from mesh.gate.repetition import Repetitions
 from mesh.gate.settling import Settler
@@ -65,6 +66,7 @@ def run_gate(
     connection: Connection,
     contracts: ContractSource,
     registry: SchemaSource,
+    neighbours: Neighbours,
     identity: GateIdentity,
     stopping: Callable[[], bool],
     telemetry: Telemetry = SILENT,
@@ -74,7 +76,8 @@ def run_gate(
     with Admin(connection) as admin, LogReader(connection) as reader, Following(contracts) as followed:
         clock, feed = WallClock(), CommandFeed(lambda: SideInput(connection))
         holding = Holding(reader)
-        descents = Descents(Inputs(followed, admin), Deposits(admin, reader), Repetitions(reader))
+        inputs = Inputs(followed, admin, PatientNeighbours(neighbours, clock))
+        descents = Descents(inputs, Deposits(admin, reader), Repetitions(reader))
         settler = Settler(feed, reader, Stops(alert, clock.now), holding, clock, descents)
         meter = GateMeter(telemetry, identity.group, clock) if telemetry.active else None
         uptake, patient = Uptake(Recovery(admin, reader), clock), PatientRegistry(registry, clock)

@@ -41,7 +41,7 @@ class Connection:
         who = principal or settings.principal
         if who is None:
             raise SettingsError("no principal is configured; set `principal` in mesh.yaml or MESH_PRINCIPAL")
-        return cls._to(cluster, who, settings.password(who))
+        return cls._to(cluster, who, settings.password(who, cluster))
 
     @classmethod
     def _to(cls, cluster: Cluster, principal: str, password: SecretStr | None) -> Connection:

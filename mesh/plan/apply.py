@@ -93,7 +93,7 @@ def _take(change: Change, site: Site) -> None:
         case CreateTopic(topic=topic):
             _create(site, topic)
         case CreateUser(principal=principal):
-            site.admin.create_user(principal, secret_for(site.settings, principal).get_secret_value())
+            site.admin.create_user(principal, secret_for(site.settings, principal, site.cluster).get_secret_value())
         case GrowTopic(topic=topic):
             _grow(site, topic)
         case AlterTopic(topic=name, new=new):

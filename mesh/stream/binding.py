@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -33,11 +34,21 @@ class Registry(Schemas, SchemaIds, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Located:
+    """A product with the way to its cluster."""
+
+    contract: Contract
+    connection: Connection
+    registry: Registry
+
+
+@dataclass(frozen=True, slots=True)
 class Bound:
     """An input as it is on its cluster."""
 
     source: Source
     partitions: int
+    connection: Connection
 
     @property
     def topic(self) -> str:
@@ -150,18 +161,40 @@ class Binding:
         return Table(name, bound.partitions, key, lateness=late, history=history)
 
 
-def bind(
-    processor: Processor, contract: Contract, inputs: Collection[Contract], connection: Connection, registry: Registry
-) -> Binding:
-    """A processor on its cluster; raises NotFound for what was not applied, NotAuthorised for an input not granted."""
-    with Admin(connection) as admin:
-        cluster_id = admin.cluster_id()
-        bound = {}
-        for each in inputs:
-            state = _state(admin, each.topics.public, f"read {each.product}")
-            bound[str(each.product)] = Bound(Source(each, registry, state.topic_id, cluster_id), state.partitions)
-        parents = _state(admin, contract.topics.parents, f"process {contract.product}")
-    return Binding(processor, contract, connection, RecordEncoder(contract, registry), bound, parents.topic_id)
+def bind(processor: Processor, own: Located, inputs: Collection[Located]) -> Binding:
+    """A processor on its cluster; what it only looks up may lie on others.
+
+    Raises NotFound for what was not applied, NotAuthorised for an input not granted, UsageError for one of another
+    cluster that is taken record by record.
+    """
+    contract = own.contract
+    _near(processor, own, inputs)
+    with ExitStack() as stack:
+        ways = {own.connection, *(each.connection for each in inputs)}
+        admins = {each: stack.enter_context(Admin(each)) for each in ways}
+        bound = {str(each.contract.product): _bound(each, admins[each.connection]) for each in inputs}
+        parents = _state(admins[own.connection], contract.topics.parents, f"process {contract.product}")
+    encoder = RecordEncoder(contract, own.registry)
+    return Binding(processor, contract, own.connection, encoder, bound, parents.topic_id)
+
+
+def _near(processor: Processor, own: Located, inputs: Iterable[Located]) -> None:
+    """A transaction is of one cluster: outputs on one and offsets on another would not become visible together."""
+    driving = {product for each in processor.handlers for product in each.products}
+    for each in inputs:
+        name = str(each.contract.product)
+        if name in driving and each.connection != own.connection:
+            raise UsageError(
+                f"{name} lives on another cluster than {own.contract.product}: its records can be looked up, but not"
+                " be taken one by one; derive a product on its own cluster first, or look it up"
+            )
+
+
+def _bound(located: Located, admin: Admin) -> Bound:
+    contract = located.contract
+    state = _state(admin, contract.topics.public, f"read {contract.product}")
+    source = Source(contract, located.registry, state.topic_id, admin.cluster_id())
+    return Bound(source, state.partitions, located.connection)
 
 
 def _state(admin: Admin, topic: Topic, purpose: str) -> TopicState:

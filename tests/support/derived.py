@@ -47,13 +47,23 @@ schema:
       - {{property: topic, value: {{partitions: {partitions}}}}}
 {custom}
     properties:{fields}
+{roles}
+"""
+ROLE = """
+roles:
+  - role: reader
+    access: read
+    customProperties:
+      - {{property: principals, value: {readers}}}
+      - {{property: purposes, value: [testing]}}
 """
 
 
-def source(product: str, partitions: int = PARTITIONS) -> Contract:
-    """A product of events."""
+def source(product: str, partitions: int = PARTITIONS, readers: Sequence[str] = ()) -> Contract:
+    """A product of events, which ``readers`` may read."""
     custom = "      - {property: eventTime, value: at}"
-    return _contract(product, custom, EVENT_FIELDS, partitions)
+    roles = ROLE.format(readers=json.dumps(list(readers))) if readers else ""
+    return _contract(product, custom, EVENT_FIELDS, partitions, roles)
 
 
 def derived(
@@ -64,10 +74,10 @@ def derived(
     return _contract(product, f"      - {{property: derivation, value: {value}}}", TOTAL_FIELDS, partitions)
 
 
-def _contract(product: str, custom: str, fields: str, partitions: int) -> Contract:
+def _contract(product: str, custom: str, fields: str, partitions: int, roles: str = "") -> Contract:
     domain = product.partition(".")[0]
-    text = CONTRACT.format(product=product, domain=domain, custom=custom, fields=fields, partitions=partitions)
-    return Contract.parse(text)
+    named = {"product": product, "domain": domain, "partitions": partitions}
+    return Contract.parse(CONTRACT.format(custom=custom, fields=fields, roles=roles, **named))
 
 
 def publish(mesh: RunningMesh, contract: Contract, events: Iterable[Event]) -> None:

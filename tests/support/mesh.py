@@ -8,10 +8,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+import yaml
 
 from mesh.catalog import Catalog
 from mesh.contract import Contract
@@ -121,14 +123,17 @@ class RunningMesh:
 
 
 @contextmanager
-def running_mesh(kafka: Broker) -> Iterator[RunningMesh]:
-    """Furnish the broker and run a registry and a gate on it."""
+def running_mesh(kafka: Broker, beside: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[RunningMesh]:
+    """Furnish the broker and run a registry and a gate on it; ``beside`` are other clusters of its configuration."""
     with tempfile.TemporaryDirectory(prefix="mesh-tests-") as root:
         folder = DataFolder(Path(root))
         folder.prepare()
         (folder.root / "secrets" / "_mesh.admin").write_text(_password(kafka.admin), encoding="utf-8")
         furnish(kafka.admin, folder)
         port = free_ports(1)[0]
+        if beside is not None:
+            # The first cluster of a configuration is its home; what follows is filled in by the next line.
+            folder.config.write_text(yaml.safe_dump({"clusters": {"main": {}, **beside}}, sort_keys=False), "utf-8")
         folder.write_config(kafka.bootstrap, port)
         mesh = RunningMesh(kafka, folder)
         try:

@@ -28,7 +28,7 @@ from mesh.judge.frame import frame
 from mesh.judge.rows import RowCodec
 from mesh.kafka import Message, Run, TopicState, Transaction
 from mesh.lineage import Manifest, decode_manifest, manifest_schema_json
-from mesh.types import Coordinate, Headers, SchemaId, TopicPartition
+from mesh.types import Coordinate, Headers, ProductName, SchemaId, TopicPartition
 from tests.support.checker import Evidence, Tally, judge
 
 KEY, VALUE, MANIFEST = SchemaId(1), SchemaId(2), SchemaId(3)
@@ -236,6 +236,16 @@ class _Stopped:
         return 100.0
 
 
+class _Alone:
+    """A mesh of one cluster."""
+
+    def elsewhere(self, product: ProductName) -> bool:
+        return False
+
+    def topics(self, product: ProductName) -> Mapping[UUID, int]:
+        raise NotImplementedError
+
+
 class Stepping:
     """One gate that owns the one partition; ``restart`` makes it another that knows only what is in the logs."""
 
@@ -253,7 +263,7 @@ class Stepping:
         holding = Holding(reader)
         feed = CommandFeed(lambda: anything)
         stops = Stops(lambda _, number, reason: self.alerts.append(reason), clock.now)
-        descents = Descents(Inputs(anything, anything), Deposits(anything, reader), Repetitions(reader))
+        descents = Descents(Inputs(anything, anything, _Alone()), Deposits(anything, reader), Repetitions(reader))
         settler = Settler(feed, reader, stops, holding, clock, descents)
         uptake = Uptake(Recovery(anything, reader), clock)
         self.step = GateStep("gate", anything, _Ids(self.logs), uptake, settler, holding, clock)

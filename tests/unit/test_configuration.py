@@ -95,3 +95,19 @@ def test_who_acts_as_a_caller_finds_nobody_elses_secret(tmp_path: Path) -> None:
         acting.password("_mesh.admin")
     assert settings.password("_mesh.admin").get_secret_value() == "kept"
     assert "shown" not in repr(acting)
+
+
+def test_a_cluster_can_have_secrets_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "mesh.yaml").write_text(
+        "clusters:\n  main: {bootstrap: 'k:1', registry: 'http://r'}\n"
+        "  coast: {bootstrap: 'c:1', registry: 'http://s', domains: [tides], secret: 'file:coast/{principal}'}\n"
+        "secret: file:secrets/{principal}\n",
+        "utf-8",
+    )
+    for folder, secret in (("secrets", "here"), ("coast", "there")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "harbours").write_text(secret, "utf-8")
+    settings = Settings.load(tmp_path / "mesh.yaml")
+    found = [Connection.of(settings, "harbours", domain).config()["sasl.password"] for domain in ("tides", "harbours")]
+    assert found == ["there", "here"]
+    assert settings.secret_path("ferries", settings.clusters["coast"]) == tmp_path / "coast" / "ferries"

@@ -78,19 +78,22 @@ class Wiring:
 
     @property
     def places(self) -> list[TopicPartition]:
-        """Every partition of every input."""
-        return [place for each in self.binding.inputs.values() for place in each.places()]
+        """Every partition of every input on the product's own cluster; those of others are looked up."""
+        near = (each for each in self.binding.inputs.values() if each.connection == self.binding.connection)
+        return [place for each in near for place in each.places()]
 
     def beside(self, partition: int) -> int:
         """The partition of the topics beside the product (parents, changelog) for an input's partition."""
         return partition % self.contract.partitions
 
     def bound(self, product: ProductName) -> Bound:
-        """An input by its product's name; raises UsageError for a product that the contract does not name."""
+        """An input that agents read; raises UsageError for what the contract does not name or lives elsewhere."""
         found = self.binding.inputs.get(str(product))
         if found is None:
             known = ", ".join(self.binding.inputs)
             raise UsageError(f"{product} is no input of {self.contract.product}; its derivation names {known}")
+        if found.connection != self.binding.connection:
+            raise UsageError(f"{product} lives on another cluster than {self.contract.product}: no agent can read it")
         return found
 
     def origin(self, fetched: Fetched) -> tuple[Reference, int]:

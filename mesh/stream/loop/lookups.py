@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 
-from mesh.kafka import Admin, LogTail
+from mesh.kafka import Admin, Connection, LogTail, Message
 from mesh.stream.binding import Binding
 from mesh.stream.declared import TableDeclared
 from mesh.stream.tables import Table, Tables, Waiting
@@ -28,12 +29,21 @@ class Lookups:
         self._fed = dict.fromkeys(self._patience, clock())
         self._waiting: dict[str, float] = {}
         self._fixed = False
-        self._tail: LogTail | None = None
-        places = [place for table in self._tables.values() for place in binding.inputs[table.product].places()]
-        if places:
-            with Admin(binding.connection) as admin:
-                starts, self._ends = admin.beginnings(places), admin.ends(places, committed=True)
-            self._tail = LogTail(binding.connection, starts)
+        self._ends: dict[TopicPartition, int] = {}
+        self._tails = [self._following(*each) for each in self._by_cluster(binding).items()]
+
+    def _by_cluster(self, binding: Binding) -> Mapping[Connection, list[TopicPartition]]:
+        found: defaultdict[Connection, list[TopicPartition]] = defaultdict(list)
+        for table in self._tables.values():
+            bound = binding.inputs[table.product]
+            found[bound.connection] += bound.places()
+        return found
+
+    def _following(self, connection: Connection, places: list[TopicPartition]) -> LogTail:
+        with Admin(connection) as admin:
+            starts = admin.beginnings(places)
+            self._ends |= admin.ends(places, committed=True)
+        return LogTail(connection, starts)
 
     def load(self, stopping: Callable[[], bool], *, fixed: bool) -> None:
         """Read every table up to where it ended when this began; ``fixed``: and take it as complete as it is."""
@@ -49,18 +59,21 @@ class Lookups:
                 table.grant()
 
     def _behind(self) -> bool:
-        positions: Mapping[TopicPartition, int] = self._tail.positions if self._tail is not None else {}
-        return any(at < self._ends[place] for place, at in positions.items())
+        return any(at < self._ends[place] for tail in self._tails for place, at in tail.positions.items())
 
     def refresh(self, seconds: float = 0.0) -> None:
         """Take the rows that have come."""
-        if self._tail is None or self._fixed:
+        if self._fixed:
             return
-        for message in self._tail.poll(seconds):
-            table = self._tables[message.topic()]
-            table.take(self._readers[message.topic()].read(message))
-            self._fed[table.product] = self._clock()
-            self._waiting.pop(table.product, None)
+        for tail in self._tails:
+            for message in tail.poll(seconds / len(self._tails)):
+                self._take(message)
+
+    def _take(self, message: Message) -> None:
+        table = self._tables[message.topic()]
+        table.take(self._readers[message.topic()].read(message))
+        self._fed[table.product] = self._clock()
+        self._waiting.pop(table.product, None)
 
     def awaits(self, waiting: Waiting) -> bool:
         """Whether a lookup that had to wait can be asked again now."""
@@ -81,9 +94,9 @@ class Lookups:
         return True
 
     def close(self) -> None:
-        """Give the connection back."""
-        if self._tail is not None:
-            self._tail.close()
+        """Give the connections back."""
+        for tail in self._tails:
+            tail.close()
 
 
 def _patience(binding: Binding, product: str) -> float | None:

@@ -46,7 +46,7 @@ def bridge(on_error: OnError = "halt", contract: Contract = MADE) -> Bridge:
 
 
 def binding(contract: Contract = MADE, connection: Connection = NOWHERE) -> Binding:
-    inputs = {"a.readings": Bound(Source(SOURCE, Ids(), TOPIC), 3)}
+    inputs = {"a.readings": Bound(Source(SOURCE, Ids(), TOPIC), 3, connection)}
     encoder = RecordEncoder(contract, Ids())
     return Binding(Processor(str(contract.product)), contract, connection, encoder, inputs, UUID(int=8))
 
