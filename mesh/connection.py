@@ -254,9 +254,8 @@ class Mesh:
     def _refreshed(self, cluster: Cluster, domain: str | None = None) -> Catalog:
         catalog = self._catalogs.get(cluster)
         if catalog is None:
-            alone = self.settings.model_copy(update={"clusters": {"one": cluster}})
             who = self.principal or self.settings.principal or domain
-            catalog = self._catalogs[cluster] = Catalog(Connection.of(alone, who))
+            catalog = self._catalogs[cluster] = Catalog(Connection.to(self.settings, cluster, who))
         catalog.refresh(relist=True)
         return catalog
 

@@ -73,11 +73,8 @@ def contracts_at(told: list[Declaration], at: int | None) -> dict[ProductName, C
 
 
 def _connections(settings: Settings, principal: str | None) -> list[Connection]:
-    found: list[Connection] = []
-    for cluster in settings.clusters.values():
-        alone = settings.model_copy(update={"clusters": {"one": cluster}})
-        found.append(Connection.of(alone, principal or settings.principal or ADMIN))
-    return found
+    acting = principal or settings.principal or ADMIN
+    return [Connection.to(settings, each, acting) for each in settings.clusters.values()]
 
 
 def _gather(connection: Connection, told: list[Declaration], at: int, found: Recent) -> None:

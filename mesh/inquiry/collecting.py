@@ -13,11 +13,12 @@ from typing import Final, TextIO
 from mesh.access import LINEAGE
 from mesh.catalog import Catalog, declaration_of, declared
 from mesh.errors import RetriableError
+from mesh.inquiry.abroad import Abroad, naming
 from mesh.kafka import Admin, Connection, LogReader, LogTail
 from mesh.lineage.graph import Declaration
 from mesh.lineage.index import Collector, Sources, Store
 from mesh.lineage.index.emission import Emission
-from mesh.lineage.openlineage import Naming, Runs
+from mesh.lineage.openlineage import Runs
 from mesh.lineage.openlineage.runs import GRACE_MS
 from mesh.lineage.openlineage.sinks import Outboxes
 from mesh.settings import Settings
@@ -82,8 +83,9 @@ class _Work:
         store = stack.enter_context(Store(how.path))
         self._outboxes = Outboxes.of(settings, connection, console)
         stack.callback(self._outboxes.close)
-        naming = Naming.of(connection.bootstrap, self._admin.cluster_id(), settings.lineage.aliases)
-        self._emission = Emission(Runs(lambda _domain: naming), store, self._outboxes.send)
+        self._abroad = stack.enter_context(Abroad(settings, connection.principal))
+        names = naming(settings, self._admin.cluster_id())
+        self._emission = Emission(Runs(names), store, self._outboxes.send)
         sources = Sources(
             self._admin, self._reader, lambda starts: LogTail(connection, starts), declaration_of, self._present
         )
@@ -104,6 +106,8 @@ class _Work:
             self._collector.relist()
             self._emission.rewind(self._reader, self._collector.positions)
             self._rewound = True
+        for each in self._abroad.news():
+            self._emission.declare(each)
         folded = self._collector.step()
         self._records += folded
         if folded and not self._through:

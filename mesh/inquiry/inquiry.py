@@ -60,8 +60,8 @@ class Inquiry:
 
     def _site(self, cluster: Cluster) -> ReachedSite:
         if cluster not in self._sites:
-            alone = self._settings.model_copy(update={"clusters": {"one": cluster}})
-            self._sites[cluster] = ReachedSite(Connection.of(alone, self._principal), self._stack)
+            connection = Connection.to(self._settings, cluster, self._principal)
+            self._sites[cluster] = ReachedSite(connection, self._stack)
         return self._sites[cluster]
 
     def atlas(self, domain: str) -> Atlas:

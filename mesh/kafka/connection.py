@@ -35,16 +35,20 @@ class Connection:
 
         Raises SettingsError when the principal, its secret or the cluster is missing.
         """
-        cluster = settings.cluster_of(domain) if domain else settings.home
+        return cls.to(settings, settings.cluster_of(domain) if domain else settings.home, principal)
+
+    @classmethod
+    def to(cls, settings: Settings, cluster: Cluster, principal: str | None = None) -> Connection:
+        """The same on a cluster that is known already; raises SettingsError."""
         if not cluster.security_protocol.startswith("SASL"):
-            return cls._to(cluster, principal or settings.principal or "", None)
+            return cls._on(cluster, principal or settings.principal or "", None)
         who = principal or settings.principal
         if who is None:
             raise SettingsError("no principal is configured; set `principal` in mesh.yaml or MESH_PRINCIPAL")
-        return cls._to(cluster, who, settings.password(who, cluster))
+        return cls._on(cluster, who, settings.password(who, cluster))
 
     @classmethod
-    def _to(cls, cluster: Cluster, principal: str, password: SecretStr | None) -> Connection:
+    def _on(cls, cluster: Cluster, principal: str, password: SecretStr | None) -> Connection:
         return cls(
             cluster.bootstrap, cluster.security_protocol, cluster.sasl_mechanism, cluster.ca_file, principal, password
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import secrets
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mesh import Mesh, Processor
+from mesh.access import LINEAGE
 from mesh.catalog.graph import known_graph
 from mesh.cli.app import app
 from mesh.contract import Contract
@@ -22,16 +25,18 @@ from mesh.embedded.kafka import KafkaOptions
 from mesh.embedded.ports import free_ports
 from mesh.errors import UsageError
 from mesh.inquiry import Inquiry
+from mesh.inquiry.collecting import Collecting, collect
 from mesh.kafka import Admin, LogReader, Producer
 from mesh.lineage import Descent, Graph, ParentSet, Reference
 from mesh.lineage.station import Station
 from mesh.lineage.why import Ending
 from mesh.producer.encoding import RecordEncoder
-from mesh.settings import Settings
+from mesh.settings import ConsoleSink, LineageSettings, Settings
 from mesh.types import Coordinate, TopicPartition
 from tests.support.broker import Broker, embedded_kafka, eventually
 from tests.support.derived import derived, publish, source
 from tests.support.mesh import RunningMesh, running_mesh
+from tests.support.openlineage import faults
 from tests.support.pipelines import Event
 from tests.support.proxy import Proxy
 
@@ -253,3 +258,30 @@ def source_topic(mesh: RunningMesh, derived: Contract) -> UUID:
     topic = f"{product}.v1"
     with Admin(mesh.admin) as admin:
         return admin.topics([topic])[topic].topic_id
+
+
+def test_events_name_each_input_on_its_own_cluster(
+    federation: Federation, priced: list[Coordinate], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = LineageSettings(openlineage=ConsoleSink(kind="console"))
+    settings = federation.settings.model_copy(update={"lineage": sink})
+    how = Collecting(tmp_path / "index.db", until_end=True)
+    collect(settings, how, io.StringIO(), LINEAGE)  # what was before the first start is not told
+    with Mesh.connect(federation.near.folder.config) as way_in:
+        publish(federation.near, federation.events, [Event(0, "a", 500, 500)])
+        way_in.process(pricing(federation), until_end=True)
+    eventually(lambda: len(public(federation.near, federation.priced)) > len(priced), 60, every=0.5)
+    told, now = io.StringIO(), time.time
+    monkeypatch.setattr("mesh.inquiry.collecting.time.time", lambda: now() + 180)  # the minute is over
+    collect(settings, how, told, LINEAGE)
+    events = [json.loads(each) for each in told.getvalue().splitlines()]
+    assert not [fault for event in events for fault in faults(event)]
+    mine = [each for each in events if each["job"]["name"].endswith(federation.priced.topics.public)]
+    made = [each for each in mine if each["job"]["facets"]["jobType"]["jobType"] == "PROCESSOR"]
+    assert made
+    for event in made:
+        assert {(each["namespace"], each["name"]) for each in event["inputs"]} == {
+            (f"kafka://{federation.near.kafka.bootstrap}", federation.events.topics.public),
+            (f"kafka://{federation.far.kafka.bootstrap}", federation.rates.topics.public),
+        }
+        assert all(each["facets"]["schema"]["fields"] for each in event["inputs"])
