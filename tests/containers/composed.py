@@ -30,8 +30,9 @@ class Composed:
         shutil.copytree(_ROOT / "deploy", self._deploy, ignore=shutil.ignore_patterns("secrets", ".env"))
         shutil.copytree(_ROOT / "contracts", folder / "contracts")
         self.project = f"mesh-test-{secrets.token_hex(4)}"
-        kafka, registry = free_ports(2)
-        ports = {"MESH_KAFKA_PORT": str(kafka), "MESH_REGISTRY_PORT": str(registry)}
+        kafka, registry, lineage = free_ports(3)
+        ports = {"MESH_KAFKA_PORT": str(kafka), "MESH_REGISTRY_PORT": str(registry), "MESH_LINEAGE_PORT": str(lineage)}
+        self.lineage = f"http://127.0.0.1:{lineage}"
         self._environment = {**os.environ, **ports, "COMPOSE_PROJECT_NAME": self.project}
         subprocess.run([self._deploy / "secrets.sh"], check=True)
         self._config = self._deploy / "mesh.host.yaml"
@@ -66,6 +67,10 @@ class Composed:
     def produce(self, service: str) -> None:
         """Run one of the demo's producers to its end."""
         self.compose("--profile", "demo", "run", "--rm", "--no-deps", service)
+
+    def down(self) -> None:
+        """Everything away, data included."""
+        self.compose("--profile", "demo", "--profile", "lineage", "down", "--volumes", "--timeout", "20")
 
     def containers(self) -> list[str]:
         """The ids of its containers, running or not."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping
 
+import httpx
 import pytest
 
 from mesh import Mesh
@@ -20,6 +21,11 @@ pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
 _RECORDS = {"reference.carriers": 16, "reference.airports": 1458, "fleet.aircraft": 3322}
 _POOL = "_mesh.gate.default"
 _WHOLE = 1 << 62
+_COUNT = """
+import sqlite3
+rows = sqlite3.connect("/var/lib/mesh/lineage.db").execute("SELECT sum(accepted) FROM activity")
+print(rows.fetchone()[0] or 0)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +40,7 @@ def composed(volumes_before: set[str], tmp_path_factory: pytest.TempPathFactory)
         found.up()
         yield found
     finally:
-        found.compose("--profile", "demo", "down", "--volumes", "--timeout", "20")
+        found.down()
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +76,31 @@ def test_each_gate_does_the_work_of_both(composed: Composed) -> None:
     assert ingress == public + refused == 2 * 26115
 
 
+def test_questions_about_lineage_are_answered(composed: Composed, counted: Mapping[str, tuple[int, int, int]]) -> None:
+    composed.compose("--profile", "lineage", "up", "--detach", "lineage-collector", "lineage-api")
+    caller = "fleet", composed.settings.password("fleet").get_secret_value()
+    with httpx.Client(base_url=composed.lineage, auth=caller, timeout=30) as api:
+        eventually(lambda: _answers(api), 60)
+        told = api.get("/v1/trace/fleet.aircraft.v1/0/0").json()
+        with Mesh.connect(composed.config, "fleet") as mesh:
+            assert told["record"] == json.loads(json.dumps(mesh.trace("fleet.aircraft.v1/0/0").as_json()))
+        assert api.get("/v1/why/weather.observations.v1/0/0").json()["stub"]["owner"], "another domain's"
+    passed = sum(public for _, public, _ in counted.values())
+    eventually(lambda: _indexed(composed) >= passed, 60)
+
+
+def _indexed(composed: Composed) -> int:
+    """How many accepted records the collector's file knows of."""
+    return int(composed.compose("exec", "lineage-collector", "python", "-c", _COUNT))
+
+
+def _answers(api: httpx.Client) -> bool:
+    try:
+        return api.get("/health").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 def test_containers_are_confined(composed: Composed) -> None:
     for details in json.loads(docker("inspect", *composed.containers())):
         host, name = details["HostConfig"], details["Name"]
@@ -87,7 +118,7 @@ def test_no_password_is_seen(composed: Composed, counted: Mapping[str, tuple[int
 
 
 def test_everything_outlives_down_and_up(composed: Composed, counted: Mapping[str, tuple[int, int, int]]) -> None:
-    composed.compose("down", "--timeout", "30")
+    composed.compose("--profile", "lineage", "down", "--timeout", "30")
     assert composed.containers() == []
     composed.up()
     assert "nothing to do" in composed.compose("logs", "apply")
@@ -95,7 +126,7 @@ def test_everything_outlives_down_and_up(composed: Composed, counted: Mapping[st
 
 
 def test_down_with_volumes_leaves_nothing(composed: Composed, volumes_before: set[str]) -> None:
-    composed.compose("--profile", "demo", "down", "--volumes", "--timeout", "20")
+    composed.down()
     assert composed.containers() == []
     assert composed.networks() == []
     assert _volumes() <= volumes_before
