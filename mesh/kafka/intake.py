@@ -159,7 +159,7 @@ class Intake:
         Partitions are revoked then, and what they come to is assigned as at the beginning.
         """
         names = sorted(topics)
-        with self._diagnosis.translated("subscribe"):
+        with self._diagnosis.translated("subscribe", asks=False):
             if not names:
                 if self._client is not None:
                     self._client.unsubscribe()
@@ -224,6 +224,8 @@ class Intake:
                 places[message.topic(), message.partition()].append(message)
             else:
                 self._sort_error(message, taken)
+        if places:
+            self._diagnosis.answered()
         taken.records |= {TopicPartition(*place): records for place, records in places.items()}
         return taken
 
@@ -263,7 +265,7 @@ class Intake:
     def stable_offsets(self, partitions: Partitions) -> dict[TopicPartition, int | None]:
         """The group's committed offsets once no transaction can still change them; None where there is none."""
         asked = [ClientTopicPartition(tp.topic, tp.partition) for tp in partitions]
-        with self._diagnosis.translated("read committed offsets"):
+        with self._diagnosis.translated("read committed offsets", asks=bool(asked)):
             answers = self._consumer.committed(asked, REQUEST_SECONDS) if asked else []
         return {_partition(place): place.offset if place.offset >= 0 else None for place in answers}
 
@@ -272,7 +274,7 @@ class Intake:
 
         Partitions that the client has given up already, and has not yet said so, are passed over.
         """
-        with self._diagnosis.translated("seek"):
+        with self._diagnosis.translated("seek", asks=False):
             held = {_partition(place) for place in self._consumer.assignment()} if positions else set()
             for partition in positions.keys() & held:
                 self._move(ClientTopicPartition(partition.topic, partition.partition, positions[partition]))

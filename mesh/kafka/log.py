@@ -66,7 +66,7 @@ class _GrouplessConsumer:
         return int(low), int(high)
 
     def _assign(self, starts: Mapping[TopicPartition, int]) -> None:
-        with self._diagnosis.translated("assign partitions"):
+        with self._diagnosis.translated("assign partitions", asks=False):
             self._consumer.assign([ClientTopicPartition(tp.topic, tp.partition, at) for tp, at in starts.items()])
 
     def _consume(self, seconds: float) -> list[Any]:
@@ -75,6 +75,8 @@ class _GrouplessConsumer:
         The client's own call waits for a whole batch, so that whoever is at the end of a log waits all of the time.
         """
         first: list[Any] = self._consumer.consume(1, seconds)
+        if first and (first[0].error() is None or first[0].error().name() == _END):
+            self._diagnosis.answered()
         return first + self._consumer.consume(_CHUNK - 1, 0) if first else first
 
     def _problem(self, message: Any, operation: str) -> MeshError | None:
@@ -206,7 +208,7 @@ class LogTail(_GrouplessConsumer):
         """Follow more partitions; those already followed stay where they are."""
         new = {tp: at for tp, at in starts.items() if tp not in self.positions}
         self.positions |= new
-        with self._diagnosis.translated("assign partitions"):
+        with self._diagnosis.translated("assign partitions", asks=False):
             self._consumer.incremental_assign(
                 [ClientTopicPartition(tp.topic, tp.partition, at) for tp, at in new.items()]
             )
@@ -239,20 +241,20 @@ class LogTail(_GrouplessConsumer):
     def rest(self) -> None:
         """Ask for nothing more until there is something to catch up with."""
         awake = self.positions.keys() - self._resting
-        with self._diagnosis.translated("rest at the ends of logs"):
+        with self._diagnosis.translated("rest at the ends of logs", asks=False):
             self._consumer.pause([ClientTopicPartition(tp.topic, tp.partition) for tp in awake])
         self._resting |= awake
 
     def _wake(self, partitions: Collection[TopicPartition]) -> None:
         asleep = self._resting & set(partitions)
-        with self._diagnosis.translated("follow logs"):
+        with self._diagnosis.translated("follow logs", asks=False):
             self._consumer.resume([ClientTopicPartition(tp.topic, tp.partition) for tp in asleep])
         self._resting -= asleep
 
     def _ends_of(self, partitions: Collection[TopicPartition], seconds: float) -> dict[TopicPartition, int]:
         """The offsets after the last readable records: one request for each broker, however many partitions."""
         asked = [ClientTopicPartition(tp.topic, tp.partition, OFFSET_END) for tp in partitions]
-        with self._diagnosis.translated("look for the ends of logs"):
+        with self._diagnosis.translated("look for the ends of logs", asks=bool(asked)):
             found = self._consumer.offsets_for_times(asked, timeout=seconds) if asked else []
         for each in found:
             if each.error is not None:
