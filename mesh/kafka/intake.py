@@ -107,6 +107,7 @@ class Intake:
         self._began, self._name = time.monotonic(), ""
         self._client: Consumer | None = None
         self._gathers = False
+        self._held: set[TopicPartition] = set()
         self._gone: set[TopicPartition] = set()
         self._settings = connection.config(
             group_id=group,
@@ -173,7 +174,11 @@ class Intake:
             self._client.subscribe(names, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def _leave(self) -> None:
-        """Give everything back and be no member any more, so that nobody waits for this one's session."""
+        """Give everything back and be no member any more, so that nobody waits for this one's session.
+
+        What is open commits first, as long as this is a member: a client that gives up its topics need not call back.
+        """
+        self._membership.revoked(sorted(self._held))
         if self._static:
             # A static member that only closes stays in the group. One that unsubscribes leaves it.
             self._consumer.unsubscribe()
@@ -181,6 +186,9 @@ class Intake:
             while self._consumer.memberid() and time.monotonic() < deadline:
                 self._pass_over(0.05)
         self.close()
+        if self._held:
+            self._membership.lost(sorted(self._held))
+            self._held.clear()
         self._client, self._began = None, time.monotonic()
 
     def _pass_over(self, seconds: float) -> None:
@@ -191,6 +199,7 @@ class Intake:
 
     def _on_assign(self, consumer: Any, places: list[Any]) -> None:
         partitions = [_partition(place) for place in places]
+        self._held.update(partitions)
         starts = self._membership.assigned(partitions)
         consumer.incremental_assign(
             [ClientTopicPartition(tp.topic, tp.partition, starts.get(tp, 0)) for tp in partitions]
@@ -200,12 +209,16 @@ class Intake:
         self.resume([tp for tp in partitions if tp in starts])
 
     def _on_revoke(self, _: Any, places: list[Any]) -> None:
-        self._gone |= {_partition(place) for place in places}
-        self._membership.revoked([_partition(place) for place in places])
+        self._membership.revoked(self._given_up(places))
 
     def _on_lost(self, _: Any, places: list[Any]) -> None:
-        self._gone |= {_partition(place) for place in places}
-        self._membership.lost([_partition(place) for place in places])
+        self._membership.lost(self._given_up(places))
+
+    def _given_up(self, places: list[Any]) -> list[TopicPartition]:
+        partitions = [_partition(place) for place in places]
+        self._gone.update(partitions)
+        self._held.difference_update(partitions)
+        return partitions
 
     def take(self, most: int, seconds: float, *, eager: bool = False) -> Taken:
         """Up to ``most`` records, waiting at most ``seconds`` for them, if ``eager`` for the first of them only.
