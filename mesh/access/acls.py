@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from mesh.access.platform import AUDIT, EVERYBODY, GATE, GATE_PREFIX, LINEAGE, catalog_topic, readers_topic
+from mesh.access.platform import AUDIT, EVERYBODY, GATE, GATE_PREFIX, LINEAGE, SCHEMAS, catalog_topic, readers_topic
 from mesh.contract import Contract
 from mesh.kafka import Acl
 from mesh.kafka.security import Operation
@@ -25,13 +25,15 @@ def desired_acls(contracts: Iterable[Contract]) -> frozenset[Acl]:
 
 
 def gate_acls() -> frozenset[Acl]:
-    """What every gate needs whatever the contracts say: its groups and its transactional ids."""
+    """What every gate needs whatever the contracts say: its groups, its transactional ids and every schema."""
     return frozenset(
         {
             Acl(GATE, "Read", "Group", GATE_PREFIX, "PREFIXED"),
             *(Acl(GATE, each, "TransactionalId", GATE_PREFIX, "PREFIXED") for each in _WRITES),
             # What operators had it do is told in the same transaction.
             *_topic(GATE, AUDIT, *_WRITES),
+            # Schemas are no secret of the registry's, and without them every record would wait until it answers.
+            *_topic(GATE, SCHEMAS, *_READS),
         }
     )
 

@@ -18,6 +18,8 @@ GATE_PREFIX = "_mesh.gate."
 """Groups and transactional ids of gates; no domain gets this prefix, or it could fence a gate."""
 
 AUDIT = Topic("_mesh.audit")
+SCHEMAS = Topic("_schemas")
+"""The registry's log; a gate reads it while the registry does not answer."""
 
 _CATALOG = re.compile(r"_mesh\.([a-z][a-z0-9-]*)\.catalog")
 

@@ -12,7 +12,7 @@ from typing import Self
 
 import httpx
 
-from mesh.access import ADMIN, AUDIT, GATE, LINEAGE, REGISTRY, gate_acls, lineage_acls
+from mesh.access import ADMIN, AUDIT, GATE, LINEAGE, REGISTRY, SCHEMAS, gate_acls, lineage_acls
 from mesh.embedded.folder import DataFolder
 from mesh.embedded.kafka import EmbeddedKafka, KafkaOptions
 from mesh.embedded.ports import free_ports, require_free
@@ -26,13 +26,13 @@ from mesh.kafka.security import Operation
 
 _TOPICS = {
     # Kafka's default of 1 MB, framing included, would refuse schemas just below the registry's own limit of 1 MB.
-    "_schemas": {"cleanup.policy": "compact", "max.message.bytes": "8388608"},
+    SCHEMAS: {"cleanup.policy": "compact", "max.message.bytes": "8388608"},
     AUDIT: {"cleanup.policy": "delete", "retention.ms": "-1"},
 }
 # DescribeConfigs: at its start the registry sees to it that its log is compacted.
 _SCHEMAS: tuple[Operation, ...] = ("Read", "Write", "Create", "Describe", "DescribeConfigs")
 _REGISTRY_ACLS = (
-    *(Acl(REGISTRY, operation, "Topic", "_schemas") for operation in _SCHEMAS),
+    *(Acl(REGISTRY, operation, "Topic", SCHEMAS) for operation in _SCHEMAS),
     Acl(REGISTRY, "Write", "TransactionalId", REGISTRY, "PREFIXED"),
     Acl(REGISTRY, "Describe", "TransactionalId", REGISTRY, "PREFIXED"),
     Acl(REGISTRY, "Read", "Group", REGISTRY, "PREFIXED"),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
-from mesh.errors import RegistryUnreachable
-from mesh.gate.ports import SchemaSource
+from mesh.errors import NotFound, RegistryUnreachable
+from mesh.gate.ports import Remembered, SchemaSource
 from mesh.types import Clock, SchemaId
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 ASK_SECONDS: Final = 2.0
 """How long a gate waits for the registry: every partition waits along, with a transaction open that lives 10 s."""
@@ -47,3 +50,48 @@ class PatientRegistry:
             raise
         self._reason, self._rest = None, 0.0
         return answer
+
+
+class RememberedRegistry:
+    """A registry whose log is asked when it does not answer itself, such as by a gate that starts meanwhile.
+
+    The registry may be one that keeps its log elsewhere, so what this log does not say is not known: then this raises
+    what the registry did.
+    """
+
+    def __init__(self, registry: SchemaSource, log: SchemaSource) -> None:
+        self._registry, self._log = registry, log
+        self._told = ""
+
+    def ids(self, subject: str) -> Mapping[SchemaId, int]:
+        """See SchemaSource; Remembered while the registry is away."""
+        try:
+            answer = self._registry.ids(subject)
+        except RegistryUnreachable as away:
+            return Remembered(self._remembered(lambda: self._log.ids(subject), away), away)
+        self._told = ""
+        return answer
+
+    def schema(self, schema_id: SchemaId) -> str:
+        """See SchemaSource."""
+        try:
+            return self._registry.schema(schema_id)
+        except RegistryUnreachable as away:
+            return self._remembered(lambda: self._log.schema(schema_id), away)
+
+    def _remembered(self, call: Callable[[], T], away: RegistryUnreachable) -> T:
+        try:
+            answer = call()
+        except NotFound:
+            raise away from None
+        except RegistryUnreachable as error:
+            self._tell(f"{away}, and its log cannot be read either: {error.reason}")
+            raise away from None
+        self._tell(f"{away}; schemas are read from its log meanwhile")
+        return answer
+
+    def _tell(self, news: str) -> None:
+        """Once an outage, not with every record that comes meanwhile."""
+        if news != self._told:
+            self._told = news
+            logger.warning(news)

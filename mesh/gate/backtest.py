@@ -122,7 +122,7 @@ class Backtester:
                     result.examples[finding.clause].append(self._example(records[row], finding))
 
     def _learn(self, batch: Batch) -> None:
-        for told in teach(self._judge, self._judge.unknown_ids(batch), self._registry, self._family.ingress):
+        for told in teach(self._judge, batch, self._registry, self._family.ingress):
             if not told.key:
                 self._readers.update(self._reader(told.schema_id, told.text))
 

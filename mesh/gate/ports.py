@@ -7,6 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from mesh.contract import Contract
+from mesh.errors import RegistryUnreachable
 from mesh.types import ProductName, SchemaId, Topic
 
 
@@ -20,11 +21,23 @@ class ContractSource(Protocol):
         """Every contract in force, by public topic."""
 
 
+class Remembered(dict[SchemaId, int]):
+    """Ids of a subject that are known although the registry is away: one that is not among them may be registered."""
+
+    def __init__(self, ids: Mapping[SchemaId, int], away: RegistryUnreachable) -> None:
+        super().__init__(ids)
+        self.away = away
+        """What to raise where another id decides."""
+
+
 class SchemaSource(Protocol):
     """The registry, as far as the gate needs it."""
 
     def ids(self, subject: str) -> Mapping[SchemaId, int]:
-        """The ids registered under a subject, with their versions; fresh at every call. Empty for no such subject."""
+        """The ids registered under a subject, with their versions; fresh at every call. Empty for no such subject.
+
+        All of them, unless they are Remembered.
+        """
 
     def schema(self, schema_id: SchemaId) -> str:
         """The text of a schema; ids are immutable, so it may be cached for ever."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mesh.access import holds_keys
@@ -11,7 +11,7 @@ from mesh.contract import Contract
 from mesh.contract.avro import fingerprint
 from mesh.errors import NotFound
 from mesh.gate.holds import most_waiting
-from mesh.gate.ports import SchemaSource
+from mesh.gate.ports import Remembered, SchemaSource
 from mesh.judge import Batch, Judge
 from mesh.judge.frame import heads, schema_id
 from mesh.lineage import Basis, SchemaSeen
@@ -29,21 +29,27 @@ class Taught:
     key: bool
 
 
-def teach(judge: Judge, unknown: Collection[SchemaId], registry: SchemaSource, ingress: str) -> Iterator[Taught]:
+def teach(judge: Judge, batch: Batch, registry: SchemaSource, ingress: str) -> Iterator[Taught]:
     """Tell a judge what the registry says of ids it does not know; gives those that are registered for the ingress.
 
     The subjects are asked once for all ids, and each schema is given as soon as the judge has it: what was told before
-    a failure is not told again. Raises RegistryUnreachable when there is nobody to ask.
+    a failure is not told again. Raises RegistryUnreachable when nobody can be asked who knows.
     """
+    unknown = judge.unknown_ids(batch)
     if not unknown:
         return
     subjects = ((False, registry.ids(f"{ingress}-value")), (True, registry.ids(f"{ingress}-key")))
     for each in unknown:
         for key, registered in subjects:
-            text = registry.schema(each) if each in registered else None
-            judge.learn(each, text, key=key)
-            if text is not None:
+            if each in registered:
+                text = registry.schema(each)
+                judge.learn(each, text, key=key)
                 yield Taught(each, text, key)
+            elif not isinstance(registered, Remembered):
+                judge.learn(each, None, key=key)
+    for _, registered in subjects:
+        if isinstance(registered, Remembered) and judge.unknown_ids(batch):
+            raise registered.away
 
 
 @dataclass(slots=True)
@@ -77,14 +83,13 @@ class GatedProduct:
         return str(self.contract.product)
 
     def learn(self, batch: Batch) -> None:
-        """Tell the judge about every schema id of the batch; raises RegistryUnreachable when nobody can be asked.
+        """Tell the judge about every schema id of the batch; raises RegistryUnreachable as ``teach`` does.
 
         The lists are fetched after the batch was read, so an id that is not on them was not registered when its
         record was written. What is unknown now may be registered later: the judge forgets it again.
         """
         self.judge.forget_unknown()
-        unknown = self.judge.unknown_ids(batch)
-        for told in teach(self.judge, unknown, self.registry, self.topics.ingress):
+        for told in teach(self.judge, batch, self.registry, self.topics.ingress):
             (self._keys if told.key else self._values)[told.schema_id] = fingerprint(json.loads(told.text))
 
     def seen(self, batch: Batch) -> set[SchemaSeen]:
@@ -100,6 +105,8 @@ class GatedProduct:
         if self.manifest_schema is None:
             ids = self.registry.ids(f"{self.topics.lineage}-value")
             if not ids:
+                if isinstance(ids, Remembered):
+                    raise ids.away
                 raise NotFound("schema", f"{self.topics.lineage}-value", "apply the contract again (mesh apply)")
             ours = fingerprint(manifest_schema())
             newest = sorted(ids, key=lambda schema_id: ids[schema_id], reverse=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mesh.gate.alerts import alert
-from mesh.gate.asking import PatientRegistry
+from mesh.gate.asking import ASK_SECONDS, PatientRegistry, RememberedRegistry
 from mesh.gate.breaker import Stops
 from mesh.gate.commands import CommandFeed
 from mesh.gate.deposits import Deposits
@@ -26,6 +26,7 @@ from mesh.gate.settling import Settler
 from mesh.gate.step import GateStep
 from mesh.gate.uptake import Uptake
 from mesh.kafka import Admin, Connection, GroupProtocol, LogReader, LoopSettings, SideInput, TransactionalLoop
+from mesh.registry.replica import SchemaReplica
 from mesh.telemetry import SILENT, Telemetry
 
 # No domain may use this prefix: a domain that could take a gate's transactional id would fence the gate.
@@ -80,8 +81,9 @@ def run_gate(
         descents = Descents(inputs, Deposits(admin, reader), Repetitions(reader))
         settler = Settler(feed, reader, Stops(alert, clock.now), holding, clock, descents)
         meter = GateMeter(telemetry, identity.group, clock) if telemetry.active else None
-        uptake, patient = Uptake(Recovery(admin, reader), clock), PatientRegistry(registry, clock)
-        step = GateStep(identity.transactional_id, followed, patient, uptake, settler, holding, clock, meter)
+        uptake, replica = Uptake(Recovery(admin, reader), clock), SchemaReplica(connection, ASK_SECONDS)
+        schemas = RememberedRegistry(PatientRegistry(registry, clock), PatientRegistry(replica, clock))
+        step = GateStep(identity.transactional_id, followed, schemas, uptake, settler, holding, clock, meter)
         gauge = meter.observe(connection, step.positions) if meter is not None else None
         if health is not None:
             health.serving(step)
@@ -94,6 +96,7 @@ def run_gate(
             loop.run(stopping if health is None else _noticed(health, stopping))
         finally:
             feed.close()
+            replica.close()
             if gauge is not None:
                 gauge.close()
 

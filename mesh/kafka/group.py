@@ -70,7 +70,7 @@ class GroupConsumer:
         self._closed = False
         self._diagnosis = Diagnosis(connection)
         self._consumer = Consumer(self._settings(connection) | self._diagnosis.config())
-        with self._diagnosis.translated(f"subscribe as {group}"):
+        with self._diagnosis.translated(f"subscribe as {group}", asks=False):
             self._consumer.subscribe(
                 sorted(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
             )
@@ -114,7 +114,7 @@ class GroupConsumer:
         deadline = time.monotonic() + seconds
         while True:
             wait = max(0.0, min(_TICK_SECONDS, deadline - time.monotonic()))
-            with self._diagnosis.translated(f"read as {self.group}"):
+            with self._diagnosis.translated(f"read as {self.group}", asks=False):
                 batch: list[Message] = self._consumer.consume(most, wait)
             records = [message for message in batch if self._readable(message)]
             self._raise_refusal()
@@ -123,6 +123,8 @@ class GroupConsumer:
 
     def _readable(self, message: Any) -> bool:
         error = message.error()
+        if error is None or error.name() == _END:
+            self._diagnosis.answered()
         if error is None:
             return True
         if error.name() == _END:
@@ -236,7 +238,7 @@ class GroupConsumer:
 
     def pause(self, partitions: Partitions) -> None:
         """Stop reading these, keeping them."""
-        with self._diagnosis.translated("pause"):
+        with self._diagnosis.translated("pause", asks=False):
             self._consumer.pause([ClientTopicPartition(tp.topic, tp.partition) for tp in partitions])
 
     def close(self) -> None:

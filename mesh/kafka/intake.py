@@ -40,8 +40,12 @@ _FATAL = {
 # The client names every partition in every request for records. With few, a record is given at once; with many that
 # would be a request over all of them for each record: 300 partitions of a record a second took 50 to 90 % of a core.
 _MANY_TOPICS: Final = 50
-_WORTH_BYTES: Final = 64 * 1024
-_GATHERING_MS: Final = 200
+# Who gathers does so until there are clearly fewer: each change has the group share all partitions anew.
+_FEW_TOPICS: Final = 40
+# A coordinator that fails over takes longer than this; then the session of the former member has to run out.
+_LEAVE_SECONDS: Final = 5.0
+_GATHERING: Final[Mapping[str, object]] = {"fetch.min.bytes": 64 * 1024, "fetch.wait.max.ms": 200}
+"""How much has to be there for a request to be answered before its wait is over."""
 
 GroupProtocol = Literal["classic", "consumer"]
 """How a group shares partitions: by its members (classic), or by the broker (consumer, KIP-848)."""
@@ -102,6 +106,8 @@ class Intake:
         self._group, self._member, self._membership = group, member, membership
         self._began, self._name = time.monotonic(), ""
         self._client: Consumer | None = None
+        self._gathers = False
+        self._held: set[TopicPartition] = set()
         self._gone: set[TopicPartition] = set()
         self._settings = connection.config(
             group_id=group,
@@ -121,6 +127,11 @@ class Intake:
         )
 
     @property
+    def gathers(self) -> bool:
+        """Whether records are waited for, so that many partitions do not cost a request for each record."""
+        return self._gathers
+
+    @property
     def _consumer(self) -> Consumer:
         if self._client is None:
             raise UsageError("nothing was subscribed yet; subscribe comes first")
@@ -135,7 +146,7 @@ class Intake:
         Under the newer protocol (KIP-848) a name is taken until the session of the one who had it is over, and the
         client gives up for good when it comes too early: there it has none.
         """
-        settings = self._settings | self._diagnosis.config() | _patience(len(names))
+        settings = {**self._settings, **self._diagnosis.config(), **(_GATHERING if self._gathers else {})}
         if not self._static:
             return Consumer(settings)
         digest = blake2b("\n".join(names).encode(), digest_size=4).hexdigest()
@@ -143,19 +154,52 @@ class Intake:
         return Consumer(settings | {"group.instance.id": self._name})
 
     def subscribe(self, topics: Iterable[str]) -> None:
-        """Read these topics; replaces what was read before."""
+        """Read these topics; replaces what was read before.
+
+        When they have become many or few, by another client: how long one waits for records is settled when it is made.
+        Partitions are revoked then, and what they come to is assigned as at the beginning.
+        """
         names = sorted(topics)
-        with self._diagnosis.translated("subscribe"):
+        with self._diagnosis.translated("subscribe", asks=False):
             if not names:
                 if self._client is not None:
                     self._client.unsubscribe()
                 return
+            gathers = len(names) > (_FEW_TOPICS if self._gathers else _MANY_TOPICS)
+            if self._client is not None and gathers != self._gathers:
+                self._leave()
             if self._client is None:
+                self._gathers = gathers
                 self._client = self._joining(names)
             self._client.subscribe(names, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
+    def _leave(self) -> None:
+        """Give everything back and be no member any more, so that nobody waits for this one's session.
+
+        What is open commits first, as long as this is a member: a client that gives up its topics need not call back.
+        """
+        self._membership.revoked(sorted(self._held))
+        if self._static:
+            # A static member that only closes stays in the group. One that unsubscribes leaves it.
+            self._consumer.unsubscribe()
+            deadline = time.monotonic() + _LEAVE_SECONDS
+            while self._consumer.memberid() and time.monotonic() < deadline:
+                self._pass_over(0.05)
+        self.close()
+        if self._held:
+            self._membership.lost(sorted(self._held))
+            self._held.clear()
+        self._client, self._began = None, time.monotonic()
+
+    def _pass_over(self, seconds: float) -> None:
+        """Hear what the group says. Records that come along are read again by whoever has their partition next."""
+        for message in self._consumed(1, seconds):
+            if message.error() is not None:
+                self._sort_error(message, Taken())
+
     def _on_assign(self, consumer: Any, places: list[Any]) -> None:
         partitions = [_partition(place) for place in places]
+        self._held.update(partitions)
         starts = self._membership.assigned(partitions)
         consumer.incremental_assign(
             [ClientTopicPartition(tp.topic, tp.partition, starts.get(tp, 0)) for tp in partitions]
@@ -165,12 +209,16 @@ class Intake:
         self.resume([tp for tp in partitions if tp in starts])
 
     def _on_revoke(self, _: Any, places: list[Any]) -> None:
-        self._gone |= {_partition(place) for place in places}
-        self._membership.revoked([_partition(place) for place in places])
+        self._membership.revoked(self._given_up(places))
 
     def _on_lost(self, _: Any, places: list[Any]) -> None:
-        self._gone |= {_partition(place) for place in places}
-        self._membership.lost([_partition(place) for place in places])
+        self._membership.lost(self._given_up(places))
+
+    def _given_up(self, places: list[Any]) -> list[TopicPartition]:
+        partitions = [_partition(place) for place in places]
+        self._gone.update(partitions)
+        self._held.difference_update(partitions)
+        return partitions
 
     def take(self, most: int, seconds: float, *, eager: bool = False) -> Taken:
         """Up to ``most`` records, waiting at most ``seconds`` for them, if ``eager`` for the first of them only.
@@ -189,6 +237,8 @@ class Intake:
                 places[message.topic(), message.partition()].append(message)
             else:
                 self._sort_error(message, taken)
+        if places:
+            self._diagnosis.answered()
         taken.records |= {TopicPartition(*place): records for place, records in places.items()}
         return taken
 
@@ -228,7 +278,7 @@ class Intake:
     def stable_offsets(self, partitions: Partitions) -> dict[TopicPartition, int | None]:
         """The group's committed offsets once no transaction can still change them; None where there is none."""
         asked = [ClientTopicPartition(tp.topic, tp.partition) for tp in partitions]
-        with self._diagnosis.translated("read committed offsets"):
+        with self._diagnosis.translated("read committed offsets", asks=bool(asked)):
             answers = self._consumer.committed(asked, REQUEST_SECONDS) if asked else []
         return {_partition(place): place.offset if place.offset >= 0 else None for place in answers}
 
@@ -237,7 +287,7 @@ class Intake:
 
         Partitions that the client has given up already, and has not yet said so, are passed over.
         """
-        with self._diagnosis.translated("seek"):
+        with self._diagnosis.translated("seek", asks=False):
             held = {_partition(place) for place in self._consumer.assignment()} if positions else set()
             for partition in positions.keys() & held:
                 self._move(ClientTopicPartition(partition.topic, partition.partition, positions[partition]))
@@ -290,13 +340,6 @@ class Intake:
             self._client.close()
         except KafkaException as caught:
             logger.warning("leaving the group: %s", caught.args[0].str())
-
-
-def _patience(topics: int) -> dict[str, object]:
-    """How much has to be there for a request to be answered before its wait is over, by what is read at first."""
-    if topics > _MANY_TOPICS:
-        return {"fetch.min.bytes": _WORTH_BYTES, "fetch.wait.max.ms": _GATHERING_MS}
-    return {}
 
 
 def _partition(place: Any) -> TopicPartition:

@@ -66,7 +66,7 @@ class _GrouplessConsumer:
         return int(low), int(high)
 
     def _assign(self, starts: Mapping[TopicPartition, int]) -> None:
-        with self._diagnosis.translated("assign partitions"):
+        with self._diagnosis.translated("assign partitions", asks=False):
             self._consumer.assign([ClientTopicPartition(tp.topic, tp.partition, at) for tp, at in starts.items()])
 
     def _consume(self, seconds: float) -> list[Any]:
@@ -75,6 +75,8 @@ class _GrouplessConsumer:
         The client's own call waits for a whole batch, so that whoever is at the end of a log waits all of the time.
         """
         first: list[Any] = self._consumer.consume(1, seconds)
+        if first and (first[0].error() is None or first[0].error().name() == _END):
+            self._diagnosis.answered()
         return first + self._consumer.consume(_CHUNK - 1, 0) if first else first
 
     def _problem(self, message: Any, operation: str) -> MeshError | None:
@@ -199,13 +201,14 @@ class LogTail(_GrouplessConsumer):
         super().__init__(connection, committed=True, wait_ms=wait_ms)
         self.positions = dict(starts)
         self._resting: set[TopicPartition] = set()
+        self._taken: list[Message] = []
         self._assign(self.positions)
 
     def add(self, starts: Mapping[TopicPartition, int]) -> None:
         """Follow more partitions; those already followed stay where they are."""
         new = {tp: at for tp, at in starts.items() if tp not in self.positions}
         self.positions |= new
-        with self._diagnosis.translated("assign partitions"):
+        with self._diagnosis.translated("assign partitions", asks=False):
             self._consumer.incremental_assign(
                 [ClientTopicPartition(tp.topic, tp.partition, at) for tp, at in new.items()]
             )
@@ -213,54 +216,63 @@ class LogTail(_GrouplessConsumer):
     def poll(self, seconds: float) -> list[Message]:
         """The records that arrived, waiting up to ``seconds`` for the first ones."""
         self._wake(self._resting)
-        return self._take(seconds, {})
+        self._take(seconds, {})
+        return self._given()
 
     def catch_up(self, seconds: float = 30.0) -> list[Message]:
-        """Everything up to the present end of every partition; raises DeadlineExceeded."""
-        waiting = {tp: end for tp, end in self._ends_of(self.positions).items() if end > self.positions[tp]}
-        self._wake(waiting)
-        records: list[Message] = []
+        """Everything up to the present end of every partition.
+
+        Raises DeadlineExceeded and what the broker says; the next call then begins with what had been read by then.
+        """
         deadline = time.monotonic() + seconds
+        ends = self._ends_of(self.positions, min(seconds, REQUEST_SECONDS))
+        waiting = {tp: end for tp, end in ends.items() if end > self.positions[tp]}
+        self._wake(waiting)
         while waiting:
             if time.monotonic() > deadline:
                 raise DeadlineExceeded(f"reading {', '.join(map(str, waiting))}", seconds)
-            records += self._take(0.05, waiting)
-        return records
+            self._take(0.05, waiting)
+        return self._given()
+
+    def _given(self) -> list[Message]:
+        taken, self._taken = self._taken, []
+        return taken
 
     def rest(self) -> None:
         """Ask for nothing more until there is something to catch up with."""
         awake = self.positions.keys() - self._resting
-        with self._diagnosis.translated("rest at the ends of logs"):
+        with self._diagnosis.translated("rest at the ends of logs", asks=False):
             self._consumer.pause([ClientTopicPartition(tp.topic, tp.partition) for tp in awake])
         self._resting |= awake
 
     def _wake(self, partitions: Collection[TopicPartition]) -> None:
         asleep = self._resting & set(partitions)
-        with self._diagnosis.translated("follow logs"):
+        with self._diagnosis.translated("follow logs", asks=False):
             self._consumer.resume([ClientTopicPartition(tp.topic, tp.partition) for tp in asleep])
         self._resting -= asleep
 
-    def _ends_of(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+    def _ends_of(self, partitions: Collection[TopicPartition], seconds: float) -> dict[TopicPartition, int]:
         """The offsets after the last readable records: one request for each broker, however many partitions."""
         asked = [ClientTopicPartition(tp.topic, tp.partition, OFFSET_END) for tp in partitions]
-        with self._diagnosis.translated("look for the ends of logs"):
-            found = self._consumer.offsets_for_times(asked, timeout=REQUEST_SECONDS) if asked else []
+        with self._diagnosis.translated("look for the ends of logs", asks=bool(asked)):
+            found = self._consumer.offsets_for_times(asked, timeout=seconds) if asked else []
         for each in found:
             if each.error is not None:
                 raise self._diagnosis.translate(each.error, f"look for the end of {each.topic}")
         return {TopicPartition(each.topic, each.partition): int(each.offset) for each in found}
 
-    def _take(self, seconds: float, waiting: dict[TopicPartition, int]) -> list[Message]:
-        taken: list[Message] = []
-        for message in self._consume(seconds):
-            self._sort(message, taken, waiting)
-        return taken
+    def _take(self, seconds: float, waiting: dict[TopicPartition, int]) -> None:
+        problems = [problem for message in self._consume(seconds) if (problem := self._sorted(message, waiting))]
+        # Only now: what came along with it would not come again.
+        for problem in problems:
+            raise problem
 
-    def _sort(self, message: Any, taken: list[Message], waiting: dict[TopicPartition, int]) -> None:
+    def _sorted(self, message: Any, waiting: dict[TopicPartition, int]) -> MeshError | None:
+        """Keep a record, note an end; what the message says is wrong."""
         error = message.error()
         place = TopicPartition(message.topic(), message.partition())
         if error is None:
-            taken.append(message)
+            self._taken.append(message)
             self.positions[place] = message.offset() + 1
             # The client tells the end only with the next answer of the broker.
             if place in waiting and self.positions[place] >= waiting[place]:
@@ -268,5 +280,6 @@ class LogTail(_GrouplessConsumer):
         elif error.name() == _END:
             self.positions[place] = message.offset()
             waiting.pop(place, None)
-        elif problem := self._problem(message, "follow a log"):
-            raise problem
+        else:
+            return self._problem(message, "follow a log")
+        return None

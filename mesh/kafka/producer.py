@@ -110,7 +110,7 @@ class Producer:
 
     def check(self) -> None:
         """Let acknowledgements in and raise the first failure, as ``flush`` does, without waiting for the rest."""
-        self._client.poll(0)
+        self._let_in(0, self._client.poll)
         if self._diagnosis.refused is not None:
             raise self._diagnosis.translate(self._diagnosis.refused, "log in")
         self._raise_failures()
@@ -123,13 +123,20 @@ class Producer:
         """
         deadline = time.monotonic() + seconds
         while len(self._client) and time.monotonic() < deadline:
-            with self._diagnosis.translated("write"):
-                self._client.flush(0.2)
+            with self._diagnosis.translated("write", asks=False):
+                self._let_in(0.2, self._client.flush)
             if self._diagnosis.refused is not None:
                 raise self._diagnosis.translate(self._diagnosis.refused, "log in")
         self._raise_failures()
         if len(self._client):
             raise DeadlineExceeded(f"writing the last {len(self._client)} records", seconds)
+
+    def _let_in(self, seconds: float, wait: Callable[[float], object]) -> None:
+        """Let acknowledgements in; one of a record that was delivered says that this client is logged in."""
+        waiting, failed = len(self._client), len(self._failures)
+        wait(seconds)
+        if waiting - len(self._client) > len(self._failures) - failed:
+            self._diagnosis.answered()
 
     def _raise_failures(self) -> None:
         if not self._failures:
@@ -168,7 +175,7 @@ class Producer:
             self._reported(error, message)
             places.append(Coordinate(topic, message.partition(), message.offset() or 0))
 
-        with self._diagnosis.translated(f"write to {topic}"):
+        with self._diagnosis.translated(f"write to {topic}", asks=False):
             place = _ANY if partition is None else partition
             self._client.produce(topic, value=value, key=key, partition=place, on_delivery=report)
         self.flush()

@@ -195,13 +195,16 @@ class TransactionalProducer:
         deadline = time.monotonic() + _OUTCOME_SECONDS
         while True:
             try:
-                return raised(call)
+                done = raised(call)
             except KafkaException as caught:
                 error = caught.args[0]
                 if error.name() == "_TIMED_OUT" or (error.retriable() and time.monotonic() > deadline):
                     raise self._indefinite(error, operation) from None
                 if not error.retriable():
                     raise self._classified(error, operation) from None
+            else:
+                self._diagnosis.answered()
+                return done
             time.sleep(random.uniform(*_RETRY_SECONDS))  # noqa: S311 - jitter, not a secret
 
     def _indefinite(self, error: KafkaError, operation: str) -> MeshError:

@@ -42,7 +42,10 @@ def raised(call: Callable[[], T]) -> T:
 
 
 class Diagnosis:
-    """What the client's background threads complained of: a wrong password shows up nowhere else."""
+    """What the client's background threads complained of: a wrong password shows up nowhere else.
+
+    A refused login counts until a broker answers: a user that was made just now is not known to all of them at once.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -55,6 +58,10 @@ class Diagnosis:
             self.refused = error
         elif error.name() in _UNREACHABLE:
             self.unreachable = error
+
+    def answered(self) -> None:
+        """A broker has done what was asked of it, so this client is logged in."""
+        self.refused = None
 
     def config(self) -> dict[str, object]:
         """What to add to a client's configuration so that this object hears it, and its log lines stay silent."""
@@ -70,12 +77,14 @@ class Diagnosis:
         return _permanent(error, operation, self.connection.principal)
 
     @contextmanager
-    def translated(self, operation: str) -> Iterator[None]:
-        """Client errors inside the block leave it as mesh errors."""
+    def translated(self, operation: str, *, asks: bool = True) -> Iterator[None]:
+        """Client errors inside the block leave it as mesh errors; one that ``asks`` has an answer at its end."""
         try:
             yield
         except KafkaException as caught:
             raise self.translate(caught.args[0], operation) from None
+        if asks:
+            self.answered()
 
 
 def _permanent(error: KafkaError, operation: str, principal: str) -> MeshError:

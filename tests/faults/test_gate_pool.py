@@ -6,16 +6,17 @@ import json
 import secrets
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import pytest
 
+from mesh.access import SCHEMAS, gate_acls
 from mesh.contract import Contract
 from mesh.kafka import Admin, LogReader, Producer
 from mesh.lineage import decode_manifest
 from mesh.types import SchemaId, TopicPartition
-from tests.support.broker import eventually
+from tests.support.broker import eventually, permit
 from tests.support.checker import check
 from tests.support.contracts import Draft
 from tests.support.mesh import Program, RunningMesh
@@ -140,6 +141,48 @@ def test_a_product_applied_while_the_gate_is_away_is_served(mesh: RunningMesh, c
     assert check(mesh.admin, newer).read == 30
 
 
+def test_a_gate_that_starts_while_the_registry_is_away_reads_schemas_from_its_log(
+    mesh: RunningMesh, contract: Contract, toll: Toll
+) -> None:
+    """What nobody has registered waits all the same: the registry might know it, if it only answered."""
+    framing = Framing(mesh, contract)
+    places = [TopicPartition(contract.topics.ingress, number) for number in range(3)]
+    assert mesh.gate.stop() == 0
+    fill(mesh, contract, 0, 300)
+    with Admin(mesh.admin) as admin, registry_out(mesh, stalled=False):
+        mesh.gate.start()
+        mesh.await_gated(contract, 60)
+        ends = admin.ends(places, committed=False)
+        with Producer(mesh.connection(contract.product.domain)) as producer:
+            unknown = framing.value("A", 1.0, SchemaId(2_000_000_000))
+            producer.produce(contract.topics.ingress, key=framing.key("A"), value=unknown, partition=0)
+            producer.produce(contract.topics.ingress, key=framing.key("A"), value=framing.value("A", 1.0), partition=1)
+            producer.flush()
+        eventually(lambda: committed(admin, places)[places[1]] == ends[places[1]] + 1, 30)
+        eventually(lambda: f"{places[0]} is parked" in mesh.gate.log.read_text(encoding="utf-8"))
+        assert committed(admin, places)[places[0]] == ends[places[0]]
+    mesh.await_gated(contract, 60)
+    tally = check(mesh.admin, contract)
+    assert (tally.read, tally.quarantined) == (302, 31)
+    assert tally.clauses["schema.unknown"] == 1
+    toll.add("R7 gate started without a registry", rounds=1, kills=0, written=302, read=tally.read)
+
+
+def committed(admin: Admin, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int | None]:
+    return admin.committed("_mesh.gate.default", places)
+
+
+@pytest.fixture
+def unread(mesh: RunningMesh) -> Iterator[None]:
+    """The gate may not read the registry's log, as where the registry keeps it elsewhere."""
+    rights = [acl for acl in gate_acls() if acl.name == SCHEMAS]
+    with Admin(mesh.admin) as admin:
+        admin.delete_acls(rights)
+        eventually(lambda: not admin.acls() & set(rights), 30)
+        yield
+        permit(admin, rights)
+
+
 LONG = [pytest.mark.soak, pytest.mark.timeout(900)]
 
 
@@ -147,7 +190,7 @@ LONG = [pytest.mark.soak, pytest.mark.timeout(900)]
     "outages", [["away"], ["stalled"], pytest.param(["away", "stalled"] * 5, marks=LONG)], ids=["away", "stalled", "10"]
 )
 def test_an_unknown_schema_waits_for_the_registry_and_known_ones_go_on(
-    mesh: RunningMesh, contract: Contract, outages: Sequence[str], toll: Toll
+    mesh: RunningMesh, contract: Contract, unread: None, outages: Sequence[str], toll: Toll
 ) -> None:
     framing = Framing(mesh, contract)
     fill(mesh, contract, 0, 30)

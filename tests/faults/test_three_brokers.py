@@ -7,16 +7,21 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
+from confluent_kafka.admin import NewTopic
 
 from mesh.contract import Contract
 from mesh.embedded.kafka import EmbeddedKafka, KafkaOptions
-from mesh.kafka import Admin
+from mesh.errors import RetriableError
+from mesh.gate import GateView, State
+from mesh.gate.run import WallClock
+from mesh.kafka import Admin, LogReader, Producer
 from tests.support.broker import Broker, embedded_kafka, eventually
 from tests.support.checker import Tally, check
 from tests.support.contracts import Draft
-from tests.support.flowing import Flow, await_progress
+from tests.support.flowing import Flow, await_progress, gated
 from tests.support.mesh import RunningMesh, running_mesh
 from tests.support.toll import Toll
+from tests.support.writing import Framing
 
 # In the soak: with it make test would need more than its twelve minutes on two cores.
 pytestmark = [pytest.mark.broker, pytest.mark.soak]
@@ -92,3 +97,59 @@ def test_brokers_are_killed_in_turn_and_nothing_is_lost(
             eventually(lambda: in_sync(cluster), 60, every=0.2)
     tally = settled(mesh, contract, flow.sent)
     toll.add("R2 broker killed", rounds=kills, kills=kills, written=flow.sent, read=tally.read)
+
+
+def on_one_broker(mesh: RunningMesh, number: int) -> Contract:
+    """A product whose public topic has one replica of each partition, that of partition 1 on this broker."""
+    contract = Draft(product=f"f{secrets.token_hex(4)}.readings", topic={"partitions": 3}).contract()
+    first, second = (each for each in (1, 2, 3) if each != number)
+    topic = NewTopic(
+        contract.topics.public,
+        3,
+        replica_assignment=[[first], [number], [second]],
+        config={"min.insync.replicas": "1"},
+    )
+    with Admin(mesh.admin) as admin:
+        admin.client.create_topics([topic])[topic.topic].result(30)
+    mesh.apply(contract)
+    return contract
+
+
+def write(mesh: RunningMesh, *contracts: Contract) -> None:
+    with Producer(mesh.admin) as producer:
+        for contract in contracts:
+            for key, value, number in Framing(mesh, contract).many(0, 300):
+                producer.produce(contract.topics.ingress, key=key, value=value, partition=number % contract.partitions)
+        producer.flush(60)
+
+
+def culprits(mesh: RunningMesh, contract: Contract) -> set[str]:
+    """What `mesh gate status` says of the partitions of a product that stand still; nothing while it cannot be told."""
+    try:
+        with Admin(mesh.admin) as admin, LogReader(mesh.admin) as reader:
+            found = GateView(admin, reader, WallClock()).look([contract]).partitions
+    except RetriableError:
+        return set()
+    return {each.reason for each in found if each.state is State.BLOCKED}
+
+
+def test_a_product_whose_partition_nobody_leads_is_taken_up_when_its_broker_is_back(
+    cluster: EmbeddedKafka, mesh: RunningMesh, contract: Contract, toll: Toll
+) -> None:
+    """A gate that starts meanwhile serves the other product, and is not told when the broker is there again."""
+    number = next(each for each in (1, 2, 3) if each != active_controller(cluster))
+    one_sided = on_one_broker(mesh, number)
+    assert mesh.gate.stop() == 0
+    write(mesh, contract, one_sided)
+    cluster.node(number).kill()
+    try:
+        mesh.gate.start()
+        mesh.await_gated(contract, 60)
+        nobody = f"{one_sided.topics.public}/1"
+        eventually(lambda: any(nobody in reason for reason in culprits(mesh, one_sided)), 30)
+        assert not culprits(mesh, contract)
+        assert gated(mesh, one_sided) == 0
+    finally:
+        cluster.restart(number)
+    read = sum(settled(mesh, each, 300).read for each in (contract, one_sided))
+    toll.add("R2 partition without a leader at start", rounds=1, kills=1, written=600, read=read)

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from mesh.errors import BrokerUnreachable, NotAuthorised
+from mesh.errors import BrokerUnreachable, DeadlineExceeded, NotAuthorised
 from mesh.kafka import Acl, Admin, Connection, Producer, verify_credentials
-from tests.support.broker import Broker, permit
+from tests.support.broker import Broker, eventually, permit
 
 pytestmark = pytest.mark.broker
 
@@ -22,6 +22,27 @@ def test_a_user_gets_in_and_a_wrong_password_does_not(kafka: Broker) -> None:
 
 def test_an_unknown_user_is_refused(kafka: Broker) -> None:
     assert not verify_credentials(kafka.admin.as_principal("nobody", "guess"))
+
+
+def test_a_client_that_came_before_its_user_goes_on_once_the_user_is_known(kafka: Broker) -> None:
+    """The broker hears of a new user a moment after the controller has made it."""
+    user = "t" + secrets.token_hex(4)
+    with Admin(kafka.admin) as admin, Producer(kafka.admin.as_principal(user, "secret")) as producer:
+        admin.create_topic(user, 1, {})
+        permit(admin, [Acl(user, "Write", "Topic", user)])
+
+        def written(value: bytes) -> bool:
+            try:
+                producer.produce(user, key=None, value=value)
+                producer.flush(1)
+            except (NotAuthorised, DeadlineExceeded):
+                return False
+            return True
+
+        assert not written(b"early")
+        admin.create_user(user, "secret")
+        eventually(lambda: written(b"late"), 20)
+        producer.check()
 
 
 def test_an_anonymous_client_is_refused(kafka: Broker) -> None:

@@ -7,8 +7,8 @@ import secrets
 import pytest
 from confluent_kafka import TopicPartition as Place
 
-from mesh.errors import NotFound
-from mesh.kafka import Admin, LogTail, Producer
+from mesh.errors import BrokerUnreachable, DeadlineExceeded, NotFound
+from mesh.kafka import Admin, LogTail, Message, Producer
 from mesh.types import TopicPartition
 from tests.support.broker import Broker
 
@@ -74,3 +74,26 @@ def test_a_topic_that_is_not_there_is_said_to_be_missing(kafka: Broker) -> None:
         pytest.raises(NotFound),
     ):
         tail.catch_up()
+
+
+def test_what_was_read_before_a_deadline_is_given_by_the_next_call(kafka: Broker) -> None:
+    topic, count = f"tail{secrets.token_hex(4)}", 40_000
+    with Admin(kafka.admin) as admin:
+        admin.create_topic(topic, 1, {})
+    with Producer(kafka.admin) as producer:
+        for _ in range(count):
+            producer.produce(topic, key=None, value=bytes(500), partition=0)
+        producer.flush()
+    with LogTail(kafka.admin, {TopicPartition(topic, 0): 0}) as tail:
+        tail.bounds(TopicPartition(topic, 0))
+        caught: list[Message] = []
+        late = 0
+        while not caught:
+            try:
+                caught = tail.catch_up(0.03)
+            except DeadlineExceeded:
+                late += 1
+            except BrokerUnreachable:
+                continue  # so soon it has not even said where the end is
+        assert late > 0
+    assert [each.offset() for each in caught] == list(range(count))

@@ -11,21 +11,30 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
-from mesh.errors import Fenced, NotAuthorised, PlatformFailure, RegistryUnreachable, RequestRefused, SchemaRefused
+from mesh.errors import (
+    Fenced,
+    NotAuthorised,
+    NotFound,
+    PlatformFailure,
+    RegistryUnreachable,
+    RequestRefused,
+    SchemaRefused,
+)
 from mesh.kafka import Acl, Admin, LogReader
 from mesh.kafka.security import Operation
 from mesh.registry import RegistryClient
 from mesh.registry.log import IDENTITY, KafkaSchemaLog
 from mesh.registry.records import Mark, SchemaVersion
+from mesh.registry.replica import SchemaReplica
 from mesh.registry.serving import listen, verifier
-from mesh.types import TopicPartition
+from mesh.types import SchemaId, TopicPartition
 from tests.support.broker import Broker, eventually, permit
 from tests.support.mesh import RunningMesh
 from tests.support.registry import DOMAIN, PLATFORM, served
@@ -144,6 +153,72 @@ def grant(kafka: Broker, principal: str, topic: str) -> None:
     with Admin(kafka.admin) as admin:
         permit(admin, [Acl(principal, each, "Topic", topic) for each in operations])
         permit(admin, [Acl(principal, each, "TransactionalId", IDENTITY, "PREFIXED") for each in transactions])
+
+
+def test_a_replica_says_of_schemas_what_the_registry_says(kafka: Broker, topic: str) -> None:
+    """Live versions alone, texts of softly deleted ones too, and whatever was written since it was asked before."""
+    with (
+        served(KafkaSchemaLog(kafka.admin, topic)) as url,
+        client_as(url) as client,
+        closing(SchemaReplica(kafka.admin, 10, topic)) as replica,
+    ):
+
+        def agree() -> None:
+            for subject in ("s", "t", "gone", "never"):
+                with client_as(url) as fresh:
+                    assert replica.ids(subject) == fresh.ids(subject), subject
+            for number in range(1, 6):
+                with client_as(url) as fresh:
+                    assert said(replica, number) == said(fresh, number), number
+
+        agree()
+        client.register("s", ONE.replace(",", " , "))
+        client.register("gone", '"int"')
+        agree()
+        client.register("s", TWO)
+        client.register("t", TWO)
+        client.register("gone", '"long"')
+        agree()
+        for path in ("/subjects/s/versions/1", "/subjects/gone/versions/2", "/subjects/gone/versions/2?permanent=true"):
+            assert httpx.delete(url + path, auth=DOMAIN).is_success
+        agree()
+        assert said(replica, 1) == ONE
+        assert said(replica, 4) is None
+        assert replica.ids("s") == {3: 2}
+
+
+def said(source: RegistryClient | SchemaReplica, number: int) -> str | None:
+    try:
+        return source.schema(SchemaId(number))
+    except NotFound:
+        return None
+
+
+def test_a_replica_of_a_log_that_is_missing_or_denied_begins_to_answer_once_it_can_read(
+    kafka: Broker, topic: str
+) -> None:
+    principal = f"t{secrets.token_hex(4)}"
+    with closing(SchemaReplica(kafka.connection(principal), 5, topic)) as replica:
+        for _ in range(2):
+            with pytest.raises(RegistryUnreachable, match="missing or denied"):
+                replica.ids("s")
+        with served(KafkaSchemaLog(kafka.admin, topic)) as url, client_as(url) as client:
+            client.register("s", ONE)
+            with pytest.raises(RegistryUnreachable, match="missing or denied"):
+                replica.ids("s")
+            with Admin(kafka.admin) as admin:
+                permit(admin, [Acl(principal, each, "Topic", topic) for each in READS])
+            eventually(lambda: known(replica) == {1: 1}, 15)
+
+
+READS: tuple[Operation, ...] = ("Read", "Describe")
+
+
+def known(replica: SchemaReplica) -> dict[SchemaId, int]:
+    try:
+        return replica.ids("s")
+    except RegistryUnreachable:
+        return {}
 
 
 def test_a_log_that_could_lose_schemas_is_refused(kafka: Broker, topic: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mesh.access import GATE, desired_acls, product_acls
+from mesh.access import GATE, SCHEMAS, desired_acls, product_acls
+from mesh.registry.log import TOPIC
 from tests.support.contracts import Draft
 
 PUBLIC = "weather.observations.v1"
@@ -26,6 +27,8 @@ Allow _mesh.gate Describe Topic weather.observations.v1.commands
 Allow _mesh.gate Read Topic weather.observations.v1.commands
 Allow _mesh.gate Describe Topic _mesh.audit
 Allow _mesh.gate Write Topic _mesh.audit
+Allow _mesh.gate Describe Topic _schemas
+Allow _mesh.gate Read Topic _schemas
 Allow _mesh.gate Describe Topic _mesh.weather.catalog
 Allow _mesh.gate Read Topic _mesh.weather.catalog
 Allow _mesh.gate Read Group _mesh.gate.*
@@ -103,3 +106,9 @@ def test_only_operators_write_commands_and_they_write_nothing_else() -> None:
         *(("Describe", f"{PUBLIC}.{kind}") for kind in ("commands", "quarantine", "lineage", "ingress")),
         ("Describe", PUBLIC),
     }
+
+
+def test_the_registry_s_log_is_read_by_gates_alone() -> None:
+    assert SCHEMAS == TOPIC
+    everything = desired_acls([Draft(readers=["fleet"], operators=["desk"]).contract()])
+    assert {acl.principal for acl in everything if acl.name == SCHEMAS} == {GATE}

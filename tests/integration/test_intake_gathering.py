@@ -1,0 +1,154 @@
+"""A consumer whose topics become many or few while it runs: another client reads on, and nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import pytest
+from confluent_kafka.admin import NewTopic
+
+from mesh.kafka import Admin, GroupProtocol, LoopSettings, Producer
+from mesh.kafka.intake import Intake, Membership, Partitions
+from mesh.types import TopicPartition
+from tests.support.broker import Broker, eventually
+from tests.support.copying import CopyStep, looping, values
+
+pytestmark = pytest.mark.broker
+
+TOPICS, BUSY = 60, 4
+
+
+@pytest.fixture(scope="module")
+def topics(kafka: Broker) -> list[str]:
+    """Topics of one partition; the first few have a copy."""
+    name = f"t{secrets.token_hex(4)}"
+    made = [f"{name}.{number:02}" for number in range(TOPICS)]
+    new = [NewTopic(each, 1, 1) for each in [*made, *(f"{each}.copy" for each in made[:BUSY])]]
+    with Admin(kafka.admin) as admin:
+        for future in admin.client.create_topics(new, request_timeout=30).values():
+            future.result(30)
+        eventually(lambda: set(made) <= set(admin.topic_names()), 30)
+    return made
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_another_client_takes_over_when_topics_become_many_or_few(
+    kafka: Broker, topics: list[str], protocol: GroupProtocol
+) -> None:
+    """Not at every change: it gathers above 50, and until there are fewer than 41."""
+    held: set[TopicPartition] = set()
+
+    def assigned(partitions: Partitions) -> Mapping[TopicPartition, int]:
+        held.update(partitions)
+        return dict.fromkeys(partitions, 0)
+
+    membership = Membership(assigned, held.difference_update, held.difference_update)
+    group = f"g{secrets.token_hex(4)}"
+    intake = Intake(kafka.admin, group, f"m{secrets.token_hex(4)}", membership, protocol)
+    clients: list[tuple[int, bool, str]] = []
+    with Admin(kafka.admin) as admin, closing(intake):
+        for count in (45, 50, 51, 45, 41, 40, 45):
+            intake.subscribe(topics[:count])
+            wanted = {TopicPartition(topic, 0) for topic in topics[:count]}
+            eventually(lambda wanted=wanted: not intake.take(10, 0.05) and held == wanted, 12)  # type: ignore[misc]
+            (member,) = admin.members(group)
+            clients.append((count, intake.gathers, member.member_id))
+    assert [(count, gathers) for count, gathers, _ in clients] == [
+        (45, False),
+        (50, False),
+        (51, True),
+        (45, True),
+        (41, True),
+        (40, False),
+        (45, False),
+    ]
+    changed = [one[2] != other[2] for one, other in pairwise(clients)]
+    assert changed == [False, True, False, False, True, False]
+    assert not held
+
+
+class Writing:
+    """A program that goes on writing numbers to the busy topics, the same to each."""
+
+    def __init__(self, kafka: Broker, topics: list[str]) -> None:
+        self._connection, self._topics = kafka.admin, topics
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._write)
+        self.written = 0
+
+    def __enter__(self) -> Writing:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        self._stop.set()
+        self._thread.join(30)
+
+    def _write(self) -> None:
+        with Producer(self._connection) as producer:
+            while not self._stop.wait(0.01):
+                for topic in self._topics:
+                    producer.produce(topic, key=None, value=str(self.written).encode(), partition=0)
+                producer.flush()
+                self.written += 1
+
+
+@dataclass
+class CopyFrom(CopyStep):
+    """Copies what was written since the test began."""
+
+    starts: Mapping[TopicPartition, int] = field(default_factory=dict)
+
+    def restore(self, offsets: Mapping[TopicPartition, int | None]) -> Mapping[TopicPartition, int]:
+        return {tp: self.starts.get(tp, 0) if offset is None else offset for tp, offset in offsets.items()}
+
+
+@pytest.fixture
+def begun(kafka: Broker, topics: list[str]) -> Iterator[list[int]]:
+    """How many records each copy held before."""
+    yield [len(values(kafka.admin, f"{topic}.copy")) for topic in topics[:BUSY]]
+
+
+@pytest.mark.parametrize("members", [1, 2])
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_records_pass_once_while_the_client_is_changed(
+    kafka: Broker, topics: list[str], begun: list[int], protocol: GroupProtocol, members: int
+) -> None:
+    name = f"g{secrets.token_hex(4)}"
+    busy = topics[:BUSY]
+    with Admin(kafka.admin) as admin:
+        places = [TopicPartition(topic, 0) for topic in busy]
+        starts = admin.ends(places, committed=True)
+    with ExitStack() as stack:
+        writing = stack.enter_context(Writing(kafka, busy))
+        steps = [CopyFrom(kafka.admin, busy, starts=starts) for _ in range(members)]
+        loops = []
+        for ordinal, step in enumerate(steps):
+            settings = LoopSettings(kafka.admin, f"{name}.group", f"{name}.{ordinal}", protocol=protocol)
+            loops.append(stack.enter_context(looping(settings, step)))
+        for count in (BUSY, TOPICS, BUSY):
+            for step in steps:
+                step.topics = topics[:count]
+            wanted = sorted(TopicPartition(topic, 0) for topic in topics[:count])
+            eventually(lambda wanted=wanted: sorted(tp for loop in loops for tp in loop.positions) == wanted, 40)  # type: ignore[misc]
+            seen = writing.written
+            eventually(lambda seen=seen: writing.written > seen + 50, 30)  # type: ignore[misc]
+        writing.end()
+        eventually(
+            lambda: all(
+                len(values(kafka.admin, f"{topic}.copy")) - before >= writing.written
+                for topic, before in zip(busy, begun, strict=True)
+            ),
+            30,
+        )
+    for topic, before in zip(busy, begun, strict=True):
+        copied = [int(value) for value in values(kafka.admin, f"{topic}.copy")[before:]]
+        assert copied == list(range(writing.written)), topic
