@@ -60,6 +60,8 @@ def _alone(name: str, **changes: Any) -> Any:
 SHAPES = {name: _alone(name) for name in ("large", "failing", "stopped", "parking")} | {
     "loop-parking": _alone("loop-parking", repartition=True),
     "faust-parking": _alone("faust-parking", repartition=True),
+    "loop-ahead": _alone("loop-ahead", repartition=True),
+    "faust-ahead": _alone("faust-ahead", repartition=True),
     "loop-totals": _alone("loop-totals", repartition=True),
     "faust-totals": _alone("faust-totals", repartition=True),
     "loop-killed": _alone("loop-killed", repartition=True),
@@ -284,6 +286,23 @@ def test_what_is_keyed_anew_is_parked_where_its_key_or_its_function_fails(
     passed(shop, product, EVENT_COUNT - 3)
     balance = way_in.reconcile(product.product)
     assert balance.adds_up, balance.mismatches
+
+
+@pytest.mark.parametrize("runtime", ["loop", pytest.param("faust", marks=pytest.mark.soak)])
+def test_event_time_does_not_come_as_far_as_what_was_parked(shop: Shop, way_in: Mesh, runtime: Runtime) -> None:
+    product = shop.product(f"{runtime}-ahead")
+    made = Processor(str(product.product), on_error="park")
+
+    def key(record: Any) -> str:
+        return str(record.value["key"]) if record.value["amount"] < 600 else str(1 // 0)
+
+    @made.window(shop.names[0], key=key, size=timedelta(minutes=1))
+    def count(key: str, window: Any, records: list[Any]) -> dict[str, Any]:
+        return {"key": key, "total": 0, "count": len(records)}
+
+    tally = way_in.process(made, until_end=True, runtime=runtime)
+    # What has a key comes to 299 s, so the minute before 300 s is open.
+    assert (tally.parked, tally.outputs) == (300, 3 * 4)
 
 
 def test_a_program_ends_with_the_error_in_one_sentence(shop: Shop, mesh: RunningMesh) -> None:
