@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -86,7 +87,7 @@ class _Progress:
     def end(self, tally: Tally) -> None:
         """In any case."""
         self._told_at = time.monotonic()
-        counts = {"records": tally.records, "outputs": tally.outputs, "filtered": tally.filtered, "late": tally.late}
+        counts = asdict(tally)
         if self._form == "json":
             sys.stderr.write(json.dumps({"product": self._product} | counts) + "\n")
             sys.stderr.flush()

@@ -35,7 +35,14 @@ from mesh.lineage.manifest import (
 from mesh.lineage.offsets import OffsetSet
 from mesh.lineage.origins import decode_origins, encode_origins, origins_omitted
 from mesh.lineage.parents import Lot, ParentSet
-from mesh.lineage.progress import Progress, decode_parents_record, encode_deposit, encode_progress
+from mesh.lineage.progress import (
+    Failure,
+    Progress,
+    decode_parents_record,
+    encode_deposit,
+    encode_progress,
+    failures_of,
+)
 from mesh.lineage.progress_log import ProgressLog
 from mesh.lineage.reference import Reference
 from mesh.lineage.search import PartitionIndex
@@ -65,6 +72,7 @@ __all__ = [
     "Descent",
     "DescentsColumn",
     "Disposition",
+    "Failure",
     "Fate",
     "Gap",
     "Grade",
@@ -129,6 +137,7 @@ __all__ = [
     "encode_origins",
     "encode_progress",
     "encode_verdict_header",
+    "failures_of",
     "head_of",
     "last_verdict",
     "layouts_of",

@@ -178,6 +178,9 @@ def use_of(source: Reference, consumer: Consumer, outputs: Sequence[Effect]) -> 
     except (NotAuthorised, NotFound, BrokerUnreachable) as error:
         return Use(product, Ending.UNKNOWN, str(error), outputs=tuple(outputs))
     progress = told[1]
+    if source.offset in progress.parked:
+        # A processor that was mended and set back has spoken of it since.
+        progress = (log.newest(source) or told)[1]
     ending, reason = _said(progress, source.offset, len(outputs))
     return Use(product, ending, reason, progress.build, progress.created_at, tuple(outputs))
 
@@ -200,7 +203,7 @@ def _said(progress: Progress, offset: int, outputs: int) -> tuple[Ending, str]:
     if offset in progress.late:
         return Ending.LATE, f"its window was closed; {by}"
     if offset in progress.parked:
-        return Ending.PARKED, by
+        return Ending.PARKED, f"{progress.failure(offset) or 'its handling failed'}; {by}"
     if offset not in progress.delivered:
         return Ending.LOST, f"a commit of {progress.processor} went past it without a word"
     if outputs:

@@ -110,15 +110,21 @@ class Fate(StrEnum):
     USED = "used"
     FILTERED = "filtered"
     LATE = "late"
+    PARKED = "parked"
+    """Its handling failed; nothing came of it."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a task made of one record. ``routed`` is the key under which it goes to the repartitioned log."""
+    """What a task made of one record. ``routed`` is the key under which it goes to the repartitioned log.
+
+    ``failure`` says of a parked one which kind of failure it was.
+    """
 
     fate: Fate
     outputs: Sequence[Output] = ()
     routed: bytes | None = None
+    failure: str = ""
 
 
 @dataclass(slots=True)

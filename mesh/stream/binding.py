@@ -91,6 +91,7 @@ class Tally:
     outputs: int = 0
     filtered: int = 0
     late: int = 0
+    parked: int = 0
 
 
 Told = Callable[[Tally], None]

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from mesh.consumer.record import Record
 from mesh.errors import UsageError
 from mesh.stream.arrival import Value
 from mesh.stream.step import Step
 from mesh.stream.times import duration_ms, moment
+
+OnError = Literal["halt", "park"]
+"""What a record does whose handling fails: it stops the processor, or is set aside."""
 
 KeyOf = Callable[[Record], Any]
 Made = Any

@@ -12,6 +12,7 @@ from mesh.lineage import Descent
 from mesh.stream.arrival import Arrival, Changes, Fate, Outcome, Output, Punctuation, Value
 from mesh.stream.calling import failure
 from mesh.stream.declared import Each, KeyOf
+from mesh.stream.parking import Parking
 from mesh.stream.step import Step, as_values
 from mesh.stream.tables import Tables
 from mesh.stream.values import encode_value
@@ -49,17 +50,20 @@ class Stateless:
 class EachTask(Stateless):
     """Outputs named by the record that drove them and their number."""
 
-    def __init__(self, declared: Each, tables: Tables) -> None:
-        self._function, self._tables = declared.function, tables
+    def __init__(self, declared: Each, tables: Tables, parking: Parking | None = None) -> None:
+        self._function, self._tables, self._parking = declared.function, tables, parking
 
     def apply(self, arrival: Arrival) -> Outcome:
         """Call the function; all outputs are made before any is given, so that a waiting lookup leaves none behind."""
         step = Step(arrival, self._tables)
         try:  # not by ``calling``: entering a context costs as much as a small function
             outputs = list(driven(arrival, step, as_values(self._function(arrival.record, step))))
+            if self._parking is not None:
+                outputs = self._parking.sealed(outputs)
         except Exception as error:
             raise failure(self._function, arrival.record.coordinate, error) from error
-        step.close()
+        finally:
+            step.close()
         return Outcome(Fate.USED if outputs else Fate.FILTERED, outputs)
 
 

@@ -17,6 +17,7 @@ from mesh.stream.declared import Aggregated, Batched, Columnar, Each, Handler, J
 from mesh.stream.each import EachTask, RouteTask
 from mesh.stream.folds import AggregateTask, JoinTask
 from mesh.stream.pane import Decode, StoredRecords
+from mesh.stream.parking import Parking, ParkingTask
 from mesh.stream.processor import Processor
 from mesh.stream.scope import Scope
 from mesh.stream.tables import Tables
@@ -54,6 +55,7 @@ class Engine:
         encoded_by: tuple[Contract, RecordEncoder] | None = None,
     ) -> None:
         self._encoded_by = encoded_by
+        self._parking = Parking(str(processor.product), encoded_by) if processor.on_error == "park" else None
         self._names, self._tables, self.repartitioned = names, tables, repartition
         self._inputs = {each.product: each for each in inputs}
         self._handlers: dict[str, Handler] = {}
@@ -96,7 +98,7 @@ class Engine:
             return Fan({each.products: self._made(each, place) for each in self._keyed()})
         handler = self._handlers[place.product]
         if self.routes(place.product) and not isinstance(handler, Single):
-            return RouteTask(handler.key)
+            return self._parked(RouteTask(handler.key))
         return self._made(handler, place)
 
     def scopes(self, place: Place) -> frozenset[Scope]:
@@ -111,8 +113,9 @@ class Engine:
         return [each for each in dict.fromkeys(self._handlers.values()) if not isinstance(each, Single)]
 
     def _made(self, handler: Handler, place: Place) -> Task:
-        if isinstance(handler, Single):
-            return self._single(handler, place)
+        return self._single(handler, place) if isinstance(handler, Single) else self._parked(self._kept(handler, place))
+
+    def _kept(self, handler: Windowed | Aggregated | Joined, place: Place) -> Task:
         setting = self._setting(handler, place)
         if isinstance(handler, Windowed):
             return FixedTask(handler, setting) if handler.shape.gap is None else SessionTask(handler, setting)
@@ -120,18 +123,21 @@ class Engine:
             return AggregateTask(handler, setting)
         return JoinTask(handler, setting)
 
+    def _parked(self, task: Task) -> Task:
+        return task if self._parking is None else ParkingTask(task, self._parking)
+
     def _single(self, handler: Single, place: Place) -> Task:
         if isinstance(handler, Each):
-            return EachTask(handler, self._tables)
+            return self._parked(EachTask(handler, self._tables, self._parking))
         if isinstance(handler, Batched):
-            return BatchTask(handler, self._tables)
+            return BatchTask(handler, self._tables, self._parking)
         # Loaded where somebody asks for it: it needs an extra.
         columnar = import_module("mesh.stream.columnar.task")
         source = self._inputs[place.product].source
         if source is None:
             raise UsageError(f"{place.product} has no schemas here; a function over columns needs them")
         encoder = None if self._encoded_by is None else columnar.TableEncoder(*self._encoded_by)
-        task: Task = columnar.ColumnsTask(handler, columnar.Reading(source), encoder)
+        task: Task = columnar.ColumnsTask(handler, columnar.Reading(source), encoder, self._parking)
         return task
 
     def _setting(self, handler: Windowed | Aggregated | Joined, place: Place) -> Setting:
@@ -139,7 +145,8 @@ class Engine:
         every = ((each, number) for each in handler.products for number in range(self._inputs[each].partitions))
         sources = tuple(every) if place.repartitioned else ((place.product, place.partition),)
         stored = StoredRecords(first.topic, first.decode)
-        return Setting(self._names, Scope.of(handler.products, place), sources, stored, place.repartitioned)
+        scope = Scope.of(handler.products, place)
+        return Setting(self._names, scope, sources, stored, place.repartitioned, self._parking)
 
 
 class Fan:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mesh.lineage import Descent, Identity, ParentSet, output_slot
 from mesh.stream.arrival import Arrival, Changes, Fate, Outcome, Output, Punctuation
-from mesh.stream.calling import calling, failure
-from mesh.stream.declared import Aggregated, Joined
+from mesh.stream.calling import failure
+from mesh.stream.declared import Aggregated, Joined, KeyOf
 from mesh.stream.each import checked, driven, key_bytes
 from mesh.stream.parentage import single
+from mesh.stream.parking import OF_ONE_RECORD
 from mesh.stream.step import Step, as_values
 from mesh.stream.tables import Tables
 from mesh.stream.values import decode_value, encode_value
@@ -64,6 +66,18 @@ class Folds:
             self._changed[key] = self._written.get(key)
         return fold
 
+    def copied(self, key: bytes) -> Fold | None:
+        """A key's state as bytes, which no function changes; None where it has none."""
+        fold = self._folds.get(key)
+        return None if fold is None else replace(fold, state=encode_value(fold.state))
+
+    def put_back(self, key: bytes, copied: Fold | None) -> None:
+        """As it was when it was copied, after a record that failed."""
+        if copied is not None:
+            self._folds[key] = replace(copied, state=decode_value(copied.state))
+        elif key in self._folds:
+            del self._folds[key], self._changed[key]
+
     def changes(self) -> Changes:
         """One entry per key that changed."""
         changes = Changes()
@@ -94,10 +108,28 @@ class Folds:
             self._folds[key], self._written[key] = Fold.of(entry), entry
 
 
-class _FoldTask:
-    def __init__(self, setting: Setting) -> None:
-        self._setting = setting
-        self._folds = Folds(setting)
+class _FoldTask(ABC):
+    def __init__(self, key: KeyOf, setting: Setting) -> None:
+        self._key, self._setting = key, setting
+        self._folds, self._parking = Folds(setting), setting.parking
+
+    def apply(self, arrival: Arrival) -> Outcome:
+        """The record and its key's state; where it fails and is to be parked, the state stays as it was."""
+        key = key_bytes(self._key, arrival)
+        if key is None:
+            return Outcome(Fate.FILTERED)
+        if self._parking is None:
+            return Outcome(Fate.USED, self._fold(key, arrival))
+        copied = self._folds.copied(key)
+        try:
+            return Outcome(Fate.USED, self._parking.sealed(self._fold(key, arrival)))
+        except OF_ONE_RECORD:
+            self._folds.put_back(key, copied)
+            raise
+
+    @abstractmethod
+    def _fold(self, key: bytes, arrival: Arrival) -> list[Output]:
+        """Change the state of a key by a record; nothing more where it is in there already."""
 
     def punctuate(self, punctuation: Punctuation) -> Outcome:
         """Time changes nothing here."""
@@ -142,17 +174,13 @@ class AggregateTask(_FoldTask):
     """Outputs continue each other: their parents are the records since the last one."""
 
     def __init__(self, declared: Aggregated, setting: Setting) -> None:
-        super().__init__(setting)
+        super().__init__(declared.key, setting)
         self._declared = declared
 
-    def apply(self, arrival: Arrival) -> Outcome:
-        """Fold the record into its key's state."""
-        key = key_bytes(self._declared.key, arrival)
-        if key is None:
-            return Outcome(Fate.FILTERED)
+    def _fold(self, key: bytes, arrival: Arrival) -> list[Output]:
         fold = self._folds.changing(key, self._declared.start)
         if fold.applied >= arrival.offset:  # made again after a crash
-            return Outcome(Fate.USED)
+            return []
         function = self._declared.function
         try:
             fold.state, value = function(fold.state, arrival.record)
@@ -161,33 +189,32 @@ class AggregateTask(_FoldTask):
         fold.applied = arrival.offset
         fold.since = fold.since | single(arrival.reference) if fold.since.lots else single(arrival.reference)
         if value is None:
-            return Outcome(Fate.USED)
+            return []
         descent = self._named(Descent(arrival.reference, 0, fold.since, None, None, fold.previous))
         fold.previous = descent.identity(self._setting.names.processor, self._setting.names.output)
         fold.since = ParentSet()
-        return Outcome(Fate.USED, [Output(checked(value), descent)])
+        return [Output(checked(value), descent)]
 
 
 class JoinTask(_FoldTask):
     """Outputs out of a function's own state, which says itself what they are made from."""
 
     def __init__(self, declared: Joined, setting: Setting) -> None:
-        super().__init__(setting)
+        super().__init__(declared.key, setting)
         self._declared = declared
 
-    def apply(self, arrival: Arrival) -> Outcome:
-        """Let the function change its key's state."""
-        key = key_bytes(self._declared.key, arrival)
-        if key is None:
-            return Outcome(Fate.FILTERED)
+    def _fold(self, key: bytes, arrival: Arrival) -> list[Output]:
         fold = self._folds.changing(key, self._declared.start)
         if fold.applied >= arrival.offset:
-            return Outcome(Fate.USED)
+            return []
         # No tables: a lookup that waits would leave behind what the function changed in place.
         step = Step(arrival, Tables(), captures=False)
         function = self._declared.function
-        with calling(function, arrival.record.coordinate):
+        try:
             outputs = list(driven(arrival, step, as_values(function(fold.state, arrival.record, step))))
-        step.close()
+        except Exception as error:
+            raise failure(function, arrival.record.coordinate, error) from error
+        finally:
+            step.close()
         fold.applied = arrival.offset
-        return Outcome(Fate.USED, [Output(each.value, self._named(each.descent)) for each in outputs])
+        return [Output(each.value, self._named(each.descent)) for each in outputs]

@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mesh.lineage import OffsetSet, Progress
-from mesh.stream.arrival import Fate
+from mesh.lineage import OffsetSet, Progress, failures_of
+from mesh.stream.arrival import Fate, Outcome
+from mesh.stream.batches import Made
 from mesh.stream.binding import Bound, Tally
 from mesh.stream.watermark import Source
 
@@ -19,19 +20,25 @@ class Fates:
     delivered: list[int] = field(default_factory=list)
     filtered: list[int] = field(default_factory=list)
     late: list[int] = field(default_factory=list)
+    parked: dict[int, str] = field(default_factory=dict)
+    """With the kind of failure of each."""
 
-    def note(self, offset: int, fate: Fate) -> None:
+    def note(self, offset: int, outcome: Outcome) -> None:
         """The next record."""
+        fate = outcome.fate
         self.delivered.append(offset)
         if fate is Fate.FILTERED:
             self.filtered.append(offset)
         elif fate is Fate.LATE:
             self.late.append(offset)
+        elif fate is Fate.PARKED:
+            self.parked[offset] = outcome.failure
 
-    def note_all(self, offsets: Sequence[int], filtered: Sequence[int]) -> None:
-        """The next records, and those of them of which nothing came."""
+    def note_all(self, offsets: Sequence[int], made: Made) -> None:
+        """The next records, and what became of them together."""
         self.delivered += offsets
-        self.filtered += filtered
+        self.filtered += made.filtered
+        self.parked |= made.parked
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,7 @@ class Observed:
             tally.records += len(fates.delivered)
             tally.filtered += len(fates.filtered)
             tally.late += len(fates.late)
+            tally.parked += len(fates.parked)
 
     def progress(
         self, author: Author, inputs: Mapping[str, Bound], watermark: int | None, now_ms: int, *, repartitioned: bool
@@ -77,6 +85,8 @@ class Observed:
                 delivered=delivered,
                 filtered=_offsets(fates.filtered),
                 late=_offsets(fates.late),
+                parked=_offsets(list(fates.parked)),
+                failures=failures_of(fates.parked),
                 outputs=0 if count else self.outputs,
                 watermark=watermark,
                 created_at=now_ms,

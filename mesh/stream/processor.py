@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 from mesh.errors import UsageError
 from mesh.stream.declared import (
@@ -15,6 +15,7 @@ from mesh.stream.declared import (
     Handler,
     Joined,
     KeyOf,
+    OnError,
     Shape,
     TableDeclared,
     Windowed,
@@ -35,10 +36,19 @@ class Processor:
     Each input is given to one function, by ``each``, ``batch``, ``columns``, ``window``, ``aggregate`` or ``join``; the
     other inputs are tables, for ``step.lookup``. Functions are pure: what they give depends on nothing but what they
     are given, and they may be called again for the same record.
+
+    A function that raises, and an output that is not of its schema, stop the processor before the record; with
+    ``on_error="park"`` the record is set aside instead, counted as parked, and the rest goes on. A window's function
+    always stops it: it has many records.
     """
 
-    def __init__(self, product: str) -> None:
+    def __init__(self, product: str, *, on_error: OnError = "halt") -> None:
         self.product = ProductName.parse(product)
+        if on_error not in get_args(OnError):
+            raise UsageError(
+                f"a processor cannot {on_error!r} on an error; choose one of {', '.join(get_args(OnError))}"
+            )
+        self.on_error = on_error
         self.handlers: list[Handler] = []
         self.tables: dict[str, TableDeclared] = {}
 

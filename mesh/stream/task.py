@@ -17,6 +17,10 @@ class ProcessingFailed(PermanentError):
         super().__init__(f"{function} failed on {where}: {reason}; mend it and start the processor again")
 
 
+class WindowFailed(ProcessingFailed):
+    """A window's function raised: it was given many records, so there is none to be set aside."""
+
+
 @runtime_checkable
 class Task(Protocol):
     """One function at work on one log (a partition of an input, or of the repartitioned log).

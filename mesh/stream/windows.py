@@ -15,7 +15,9 @@ from mesh.stream.each import checked, key_bytes
 from mesh.stream.pane import Ident, Pane, StoredRecords
 from mesh.stream.panes import KIND, Panes
 from mesh.stream.parentage import parents_of
+from mesh.stream.parking import Parking
 from mesh.stream.scope import Scope
+from mesh.stream.task import WindowFailed
 from mesh.stream.timekeeping import Timekeeper
 from mesh.stream.values import decode_value
 from mesh.stream.watermark import Source
@@ -25,13 +27,17 @@ _FILTERED: Final = Outcome(Fate.FILTERED)
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a task with state needs to know of its place: names, its part of the changelog, sources, stored records."""
+    """What a task with state needs to know of its place: names, its part of the changelog, sources, stored records.
+
+    ``parking`` is there where a record that fails must leave a state as it was.
+    """
 
     names: Names
     scope: Scope
     sources: tuple[Source, ...]
     stored: StoredRecords
     repartitioned: bool = False
+    parking: Parking | None = None
 
 
 class WindowTask(ABC):
@@ -89,7 +95,8 @@ class WindowTask(ABC):
         key, window = decode_value(pane.key_bytes), Window.of_ms(pane.start, pane.end)
         arrivals = pane.in_order()
         function = self._declared.function
-        with calling(function, f"the window {window.start:%Y-%m-%dT%H:%M:%S} of {arrivals[-1].record.coordinate}"):
+        where = f"the window {window.start:%Y-%m-%dT%H:%M:%S} of {arrivals[-1].record.coordinate}"
+        with calling(function, where, WindowFailed):
             value = function(key, window, [arrival.record for arrival in arrivals])
         pane.applied = max(pane.applied, arrivals[-1].offset)
         if value is None:

@@ -73,6 +73,20 @@ def test_a_data_product_is_valid(name: str) -> None:
 
 
 @every_contract
+def test_a_data_product_with_its_inputs_is_valid(name: str) -> None:
+    document = odps([everything()[name]], known=list(everything().values()))
+    assert faults(odps_standard(), document) == []
+    derivation = everything()[name].derivation
+    assert len(document.get("inputPorts", ())) == (0 if derivation is None else len(derivation.inputs))
+
+
+def test_the_official_schema_refuses_an_input_port_without_a_version() -> None:
+    document = odps([everything()["delays"]], known=list(everything().values()))
+    del document["inputPorts"][0]["version"]
+    assert faults(odps_standard(), document) == ["$.inputPorts[0]: 'version' is a required property"]
+
+
+@every_contract
 def test_the_texts_are_the_documents_and_the_same_every_time(name: str) -> None:
     contract = everything()[name]
     again = Contract.parse(contract.document.dump(), "again")

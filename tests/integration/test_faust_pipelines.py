@@ -8,7 +8,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -96,6 +96,7 @@ class Laid:
         assert self._told(written.progress, "delivered") == everything
         assert self._told(written.progress, "filtered") == wanted.filtered
         assert self._told(written.progress, "late") == wanted.late
+        assert self._told(written.progress, "parked") == wanted.parked
 
     def _told(self, progress: list[Progress], name: str) -> set[tuple[int, int]]:
         number = self.looker.number
@@ -132,6 +133,15 @@ def test_faust_writes_what_the_oracle_says(lay: Callable[[Case], Laid], way_in: 
     assert (tally.filtered, tally.late) == (len(wanted.filtered), len(wanted.late))
     assert way_in.process(processor, runtime="faust", until_end=True).records == 0
     assert len(laid.looker.written(laid.contract).outputs) == len(wanted.all())
+
+
+@pytest.mark.parametrize("kind", SOME)
+def test_records_that_fail_are_parked_as_on_the_loop(lay: Callable[[Case], Laid], way_in: Mesh, kind: Kind) -> None:
+    laid = lay(replace(generated(kind, 160), breaks=(1, -2), refused=(4,)))
+    processor = processor_of(laid.case, str(laid.contract.product), *laid.names)
+    tally = way_in.process(processor, runtime="faust", until_end=True)
+    laid.agree()
+    assert (tally.parked, tally.parked > 10) == (len(expected(laid.case).parked), True)
 
 
 @pytest.mark.soak

@@ -25,6 +25,7 @@ class Laid:
     case: Case
     looker: Looker
     products: dict[Kind, Contract]
+    parking: dict[Kind, Contract]
     events: str
     rates: str
 
@@ -46,13 +47,16 @@ def laid(mesh: RunningMesh) -> Laid:
     case, domain = generated(7), "p" + secrets.token_hex(4)
     events, rates = source(f"{domain}.events"), source(f"{domain}.rates")
     names = [str(each.product) for each in (events, rates)]
-    products = {kind: derived(f"{domain}.{kind}", names if kind in LOOKING else names[:1]) for kind in KINDS}
-    mesh.apply(events, rates, *products.values())
+    products, parking = (
+        {kind: derived(f"{domain}.{kind}{more}", names if kind in LOOKING else names[:1]) for kind in KINDS}
+        for more in ("", "-parking")
+    )
+    mesh.apply(events, rates, *products.values(), *parking.values())
     publish(mesh, events, case.events)
     publish(mesh, rates, case.rates)
     looker = Looker(mesh, {EVENTS: events, RATES: rates})
     looker.learn()
-    return Laid(case, looker, products, *names)
+    return Laid(case, looker, products, parking, *names)
 
 
 def ordered(outputs: list[Made]) -> list[str]:
@@ -78,9 +82,24 @@ def test_the_loop_writes_what_the_oracle_says_once_each(laid: Laid, way_in: Mesh
     assert way_in.process(processor, until_end=True).records == 0
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_records_that_fail_are_parked_and_the_rest_is_what_the_oracle_says(
+    laid: Laid, way_in: Mesh, kind: Kind
+) -> None:
+    case, contract = replace(laid.case, kind=kind, breaks=(1, -2), refused=(4,)), laid.parking[kind]
+    processor = processor_of(case, str(contract.product), laid.events, laid.rates)
+    tally = way_in.process(processor, until_end=True)
+    wanted, written = expected(case), laid.looker.written(contract)
+    assert ordered(written.outputs) == ordered(wanted.all())
+    assert (tally.parked, len(wanted.parked) > 10) == (len(wanted.parked), True)
+    check_progress(laid, written.progress, wanted)
+    reasons = {each.reason for progress in written.progress for each in progress.failures}
+    assert len(reasons) == (1 if kind in ("tumbling", "hopping", "session", "pairs") else 2), reasons
+
+
 def check_progress(laid: Laid, progress: list[Progress], wanted: Expected) -> None:
     """Every record is accounted for, in ranges that follow each other."""
-    told: dict[str, set[tuple[int, int]]] = {"delivered": set(), "filtered": set(), "late": set()}
+    told: dict[str, set[tuple[int, int]]] = {each: set() for each in ("delivered", "filtered", "late", "parked")}
     ends: dict[int, int] = {}
     for each in sorted(progress, key=lambda each: (each.partition, each.start)):
         assert each.start == ends.get(each.partition, 0)
@@ -88,4 +107,5 @@ def check_progress(laid: Laid, progress: list[Progress], wanted: Expected) -> No
         for name, numbers in told.items():
             numbers |= {(each.partition, laid.looker.number(EVENTS, each.partition, at)) for at in getattr(each, name)}
     everything = {(p, at) for p in range(laid.case.partitions) for at in range(len(laid.case.log(p)))}
-    assert told == {"delivered": everything, "filtered": wanted.filtered, "late": wanted.late}
+    sets = {"filtered": wanted.filtered, "late": wanted.late, "parked": wanted.parked}
+    assert told == {"delivered": everything} | sets

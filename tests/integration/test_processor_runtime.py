@@ -5,17 +5,22 @@ from __future__ import annotations
 import secrets
 import signal
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka import TopicPartition as ConfluentPartition
+from confluent_kafka.admin import AdminClient
 
 from mesh import Mesh, Processor
 from mesh.contract import Contract
 from mesh.errors import UsageError
-from mesh.kafka import Admin
+from mesh.judge.rows import RowCodec
+from mesh.kafka import Admin, LogReader
+from mesh.lineage.why import Ending
 from mesh.stream import ProcessingFailed
 from mesh.stream.binding import RUNTIMES, Runtime
 from mesh.types import TopicPartition
@@ -52,7 +57,11 @@ def _alone(name: str, **changes: Any) -> Any:
     return lambda domain: derived(f"{domain}.{name}", [f"{domain}.events"], **changes)
 
 
-SHAPES = {name: _alone(name) for name in ("large", "failing", "stopped")} | {
+SHAPES = {name: _alone(name) for name in ("large", "failing", "stopped", "parking")} | {
+    "loop-parking": _alone("loop-parking", repartition=True),
+    "faust-parking": _alone("faust-parking", repartition=True),
+    "loop-ahead": _alone("loop-ahead", repartition=True),
+    "faust-ahead": _alone("faust-ahead", repartition=True),
     "loop-totals": _alone("loop-totals", repartition=True),
     "faust-totals": _alone("faust-totals", repartition=True),
     "loop-killed": _alone("loop-killed", repartition=True),
@@ -173,6 +182,127 @@ def test_a_function_that_fails_stops_before_its_record_and_goes_on_when_mended(s
     mended.each(shop.names[0])(lambda record, step: {"key": "x", "total": record.value["amount"], "count": 1})
     way_in.process(mended, until_end=True)
     assert len(shop.looker.written(shop.product("failing")).outputs) == EVENT_COUNT
+
+
+def tens(product: str, wrong: Callable[[Any], object]) -> Processor:
+    """Parks every tenth record of the first partition: those that are wrong."""
+    made = Processor(product, on_error="park")
+
+    @made.each(product.partition(".")[0] + ".events")
+    def ten(record: Any, step: Any) -> dict[str, Any]:
+        amount = record.value["amount"]
+        return {"key": "x", "total": wrong(amount) if amount % 20 == 0 else amount, "count": 1}
+
+    return made
+
+
+def test_parked_records_are_told_add_up_and_are_processed_when_the_group_is_set_back(
+    shop: Shop, mesh: RunningMesh, way_in: Mesh
+) -> None:
+    product = shop.product("parking")
+    tally = way_in.process(tens(str(product.product), lambda amount: 1 // 0 if amount else "text"), until_end=True)
+    assert (tally.records, tally.outputs, tally.parked) == (EVENT_COUNT, EVENT_COUNT - 45, 45)
+    passed(shop, product, EVENT_COUNT - 45)
+    balance = way_in.reconcile(product.product)
+    assert balance.adds_up, balance.mismatches
+    assert sorted((each.parked, each.used) for each in balance.hops) == [(0, 450), (45, 405)]
+    ingress = shop.events.topics.ingress
+    first, failed = (way_in.why(f"{ingress}/0/{at}") for at in of_amounts(mesh, shop.events, ingress, 0, 20))
+    told = [use for answer in (first, failed) for use in answer.uses if use.product == str(product.product)]
+    assert [each.ending for each in told] == [Ending.PARKED] * 2
+    assert told[0].reason.startswith("an output is not of its schema: total is of type str")
+    assert f"ZeroDivisionError at {__file__}" in told[1].reason
+    assert f"{product.product} said so" in told[1].reason
+    set_back(mesh, product, shop.events)
+    mended = tens(str(product.product), lambda amount: amount)
+    assert way_in.process(mended, until_end=True).outputs == EVENT_COUNT
+    passed(shop, product, EVENT_COUNT)
+    again = way_in.reconcile(product.product)
+    assert again.adds_up, again.mismatches
+    assert sum(each.repeated for each in again.gate) == EVENT_COUNT - 45
+    (use,) = [each for each in way_in.why(failed.at).uses if each.product == str(product.product)]
+    assert (use.ending, len(use.outputs)) == (Ending.USED, 1)
+
+
+def passed(shop: Shop, product: Contract, count: int) -> None:
+    """Wait until so many outputs are public."""
+    eventually(lambda: len(shop.looker.written(product, public=True).outputs) == count, 60, every=0.5)
+
+
+def of_amounts(mesh: RunningMesh, contract: Contract, topic: str, *amounts: int) -> list[int]:
+    """The offsets of some records of the first partition."""
+    codec = RowCodec(contract.value_schema)
+    with LogReader(mesh.admin) as reader:
+        found = {
+            cast("dict[str, Any]", codec.decode((each.value() or b"")[5:]))["amount"]: each.offset()
+            for each in reader.read(TopicPartition(topic, 0), 0, 1 << 60)
+        }
+    return [found[each] for each in amounts]
+
+
+def set_back(mesh: RunningMesh, product: Contract, source: Contract) -> None:
+    """As docs/processors.md says: the group's offset of an input goes back to the first parked record."""
+    places = [ConfluentPartition(source.topics.public, number, 0) for number in range(source.partitions)]
+
+    client = AdminClient(mesh.admin.config())
+
+    def done() -> bool:
+        wanted = ConsumerGroupTopicPartitions(str(product.product), places)
+        (future,) = client.alter_consumer_group_offsets([wanted]).values()
+        # Until the session of the process that has ended is over, its group takes offsets from nobody else.
+        return future.exception(20) is None and not any(each.error for each in future.result().topic_partitions)
+
+    eventually(done, 60, every=0.5)
+
+
+@pytest.mark.parametrize("runtime", ["loop", pytest.param("faust", marks=pytest.mark.soak)])
+def test_what_is_keyed_anew_is_parked_where_its_key_or_its_function_fails(
+    shop: Shop, mesh: RunningMesh, way_in: Mesh, runtime: Runtime
+) -> None:
+    product = shop.product(f"{runtime}-parking")
+    made = Processor(str(product.product), on_error="park")
+
+    def key(record: Any) -> str:
+        return str(record.value["key"]) if record.value["amount"] != 50 else str(1 // 0)
+
+    @made.aggregate(shop.names[0], key=key, start=list)
+    def count(state: list[int], record: Any) -> tuple[list[int], dict[str, Any]]:
+        state.append(record.value["amount"])
+        total: object = len(state) // (record.value["amount"] - 60)
+        return state, {"key": record.value["key"], "total": total if state[-1] != 70 else "text", "count": len(state)}
+
+    tally = way_in.process(made, until_end=True, runtime=runtime)
+    assert (tally.records, tally.parked, tally.outputs) == (EVENT_COUNT, 3, EVENT_COUNT - 3)
+    written = shop.looker.written(product, repeats=runtime == "faust")
+    parked = {(each.product, at) for each in written.progress for at in each.parked}
+    assert parked == {
+        (shop.names[0], at) for at in of_amounts(mesh, shop.events, shop.events.topics.public, 50, 60, 70)
+    }
+    # Amounts 50, 60 and 70 would be one of each key: its last output counts one less.
+    counts = {dict(each.value)["key"]: 0 for each in written.outputs}
+    for each in written.outputs:
+        counts[dict(each.value)["key"]] = max(counts[dict(each.value)["key"]], dict(each.value)["count"])
+    assert set(counts.values()) == {299}
+    passed(shop, product, EVENT_COUNT - 3)
+    balance = way_in.reconcile(product.product)
+    assert balance.adds_up, balance.mismatches
+
+
+@pytest.mark.parametrize("runtime", ["loop", pytest.param("faust", marks=pytest.mark.soak)])
+def test_event_time_does_not_come_as_far_as_what_was_parked(shop: Shop, way_in: Mesh, runtime: Runtime) -> None:
+    product = shop.product(f"{runtime}-ahead")
+    made = Processor(str(product.product), on_error="park")
+
+    def key(record: Any) -> str:
+        return str(record.value["key"]) if record.value["amount"] < 600 else str(1 // 0)
+
+    @made.window(shop.names[0], key=key, size=timedelta(minutes=1))
+    def count(key: str, window: Any, records: list[Any]) -> dict[str, Any]:
+        return {"key": key, "total": 0, "count": len(records)}
+
+    tally = way_in.process(made, until_end=True, runtime=runtime)
+    # What has a key comes to 299 s, so the minute before 300 s is open.
+    assert (tally.parked, tally.outputs) == (300, 3 * 4)
 
 
 def test_a_program_ends_with_the_error_in_one_sentence(shop: Shop, mesh: RunningMesh) -> None:

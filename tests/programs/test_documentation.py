@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -100,6 +101,14 @@ def test_the_demo_table_is_what_the_rules_find_in_the_data() -> None:
     assert told == {name: clauses for name, (*_, clauses) in DEMO.items()}
     text = README.read_text(encoding="utf-8")
     assert f"{sum(read for _, read, *_ in DEMO.values()):,} records {sum(row[2] for row in DEMO.values())}" in text
+
+
+def test_rates_of_processors_are_those_of_the_stored_results() -> None:
+    stored = json.loads((ROOT / "benchmarks" / "results" / "lineage.json").read_text("utf-8"))["variants"]
+    loop, faust = (f"{round(stored[name]['records_per_second']['median']):,}" for name in ("map, loop", "map, Faust"))
+    readme, page = (each.read_text("utf-8") for each in (README, ROOT / "docs" / "faust.md"))
+    assert f"A bare map makes {faust} records a second on Faust\nand {loop} on the loop" in readme
+    assert re.search(rf"^\| records a second, a bare map .*\| {loop} \| {faust}; ", page, flags=re.M)
 
 
 @every_document

@@ -26,9 +26,11 @@ def test_the_page_on_processors(mesh: RunningMesh, tmp_path: Path) -> None:
 
 def test_the_programs_of_the_page_declare_what_they_say() -> None:
     programs = [each for each in snippets(PAGE) if each.language == "python"]
-    assert len(programs) == 6
+    assert len(programs) == 7
     for each in programs:
-        assert len(declared(each).handlers) == 1
+        made = declared(each)
+        assert len(made.handlers) == 1
+        assert made.on_error == ("park" if each.words == "keels.py" else "halt")
 
 
 def declared(program: Snippet) -> Processor:

@@ -17,6 +17,7 @@ class Expected:
     outputs: dict[int, list[Made]] = field(default_factory=dict)
     filtered: set[tuple[int, int]] = field(default_factory=set)
     late: set[tuple[int, int]] = field(default_factory=set)
+    parked: set[tuple[int, int]] = field(default_factory=set)
 
     def all(self) -> list[Made]:
         """The outputs of all partitions."""
@@ -28,9 +29,25 @@ def expected(case: Case) -> Expected:
     found = Expected()
     for partition in range(case.partitions):
         log = case.log(partition)
+        aside = {at for at, event in enumerate(log) if _fails(case, event)}
+        # What is parked counts for nothing: neither as a record nor for how far event time has come.
+        rest = [Event(partition, "", None, 0) if at in aside else event for at, event in enumerate(log)]
         worker = _WORKERS.get(case.kind, _fixed)
-        found.outputs[partition] = list(worker(case, partition, log, found))
+        found.outputs[partition] = list(worker(case, partition, rest, found))
+        found.parked |= {(partition, at) for at in aside}
+    found.filtered -= found.parked
     return found
+
+
+def _fails(case: Case, event: Event) -> bool:
+    """Whether the function that takes it raises, or makes something that is not of the schema."""
+    if case.kind in ("tumbling", "hopping", "session"):
+        return event.amount in case.breaks and event.time is not None
+    if case.kind in ("running", "pairs"):
+        refused = event.amount in case.refused and event.amount % 2 == 0 and case.kind == "running"
+        return bool(event.key) and (event.amount in case.breaks or refused)
+    made = event.key and event.amount > 0 and (event.time is not None or case.kind == "columns")
+    return event.amount in case.breaks or bool(made and event.amount in case.refused)
 
 
 def _marks(case: Case, log: list[Event]) -> list[float]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
 from mesh.consumer.record import Record, Source
+from mesh.contract import Contract
 from mesh.judge.frame import PREFIX, frame
 from mesh.judge.rows import RowCodec
 from mesh.kafka import Message
 from mesh.lineage import Identity, Reference
+from mesh.producer.encoding import RecordEncoder
 from mesh.stream import (
     Arrival,
     Engine,
@@ -29,9 +31,11 @@ from mesh.stream import (
     Task,
 )
 from mesh.stream.arrival import Encoded
-from mesh.types import Coordinate, ProductName, SchemaId
+from mesh.stream.batches import Stretch
+from mesh.types import Coordinate, ProductName, SchemaId, TopicPartition
 from tests.support.derived import source
 from tests.support.pipelines import EVENTS, RATES, Case, Event, Made, processor_of
+from tests.support.stepping import Entry
 
 NAMES: Final = Names("shop.totals", "shop.totals.v1")
 _ID: Final = SchemaId(1)
@@ -84,6 +88,13 @@ def decode_of(product: str) -> Any:
     return decode
 
 
+def stretch(events: Sequence[Event], first: int = 0, partition: int = 0) -> Stretch:
+    """Records of one partition from an offset on."""
+    place, decode = TopicPartition(f"{EVENTS}.v1", partition), decode_of(EVENTS)
+    messages = [Entry(place, first + at, (b"k", payload(each)), (), (first + at) * 7) for at, each in enumerate(events)]
+    return Stretch(IDS[EVENTS], messages, lambda each: Arrival.of(decode(each), each.key(), each.value()))
+
+
 def tables_of(case: Case, product: str = RATES) -> Tables:
     """The rates, read to their end."""
     table = Table(product, case.partitions, lambda each: each.value["key"])  # type: ignore[index]
@@ -96,13 +107,18 @@ def tables_of(case: Case, product: str = RATES) -> Tables:
 
 
 def engine_of(
-    case: Case, processor: Processor | None = None, tables: Tables | None = None, *, repartition: bool = False
+    case: Case,
+    processor: Processor | None = None,
+    tables: Tables | None = None,
+    *,
+    repartition: bool = False,
+    encoded_by: tuple[Contract, RecordEncoder] | None = None,
 ) -> Engine:
     """The pipeline bound to its inputs."""
     read = Source(source(EVENTS), _Schemas())
     inputs = [Input(each, f"{each}.v1", case.partitions, decode_of(each), read) for each in (EVENTS, RATES)]
-
-    return Engine(processor or processor_of(case), NAMES, inputs, tables or tables_of(case), repartition=repartition)
+    made, tables = processor or processor_of(case), tables or tables_of(case)
+    return Engine(made, NAMES, inputs, tables, repartition=repartition, encoded_by=encoded_by)
 
 
 @dataclass(slots=True)
@@ -112,11 +128,13 @@ class Told:
     outputs: dict[int, list[Output]] = field(default_factory=dict)
     filtered: set[tuple[int, int]] = field(default_factory=set)
     late: set[tuple[int, int]] = field(default_factory=set)
+    parked: set[tuple[int, int]] = field(default_factory=set)
 
     def note(self, partition: int, offset: int, fate: Fate) -> None:
         """What became of one record."""
         if fate is not Fate.USED:
-            (self.filtered if fate is Fate.FILTERED else self.late).add((partition, offset))
+            kinds = {Fate.FILTERED: self.filtered, Fate.LATE: self.late, Fate.PARKED: self.parked}
+            kinds[fate].add((partition, offset))
 
     def made(self) -> list[Made]:
         """The outputs as the oracle tells them."""

@@ -49,6 +49,10 @@ class Case:
     hop: int = 5
     lateness: int = 0
     retention: int = 10
+    breaks: tuple[int, ...] = ()
+    """Amounts for which a function raises; such records are parked."""
+    refused: tuple[int, ...] = ()
+    """Amounts whose output is not of the schema, where a record alone makes one."""
 
     def log(self, partition: int) -> list[Event]:
         """The events of a partition in order; their position is their offset."""
@@ -90,6 +94,7 @@ def cases(draw: st.DrawFn, kinds: tuple[Kind, ...] = KINDS, longest: int = 30) -
         hop=draw(st.integers(1, size)),
         lateness=draw(st.sampled_from([0, 0, 3, 8])),
         retention=draw(st.sampled_from([0, 5, 10, 30])),
+        breaks=draw(st.sampled_from([(), (), (3,), (-1, 2), tuple(range(-5, 6))])),
     )
 
 
@@ -98,7 +103,7 @@ Declared = TypeVar("Declared", bound=Processor)
 
 def processor_of(case: Case, product: str = "shop.totals", events: str = EVENTS, rates: str = RATES) -> Processor:
     """The pipeline as a user writes it."""
-    return declare(Processor(product), case, events, rates)
+    return declare(Processor(product, on_error="park" if case.breaks or case.refused else "halt"), case, events, rates)
 
 
 def declare(made: Declared, case: Case, events: str = EVENTS, rates: str = RATES) -> Declared:
@@ -106,21 +111,21 @@ def declare(made: Declared, case: Case, events: str = EVENTS, rates: str = RATES
     shape: dict[str, Any] = {"lateness": _seconds(case.lateness), "retention": _seconds(case.retention)}
     if case.kind in ("tumbling", "hopping"):
         hop = {"hop": _seconds(case.hop)} if case.kind == "hopping" else {}
-        made.window(events, key=_key, size=_seconds(case.size), **hop, **shape)(_total)
+        made.window(events, key=_breaking_key(case), size=_seconds(case.size), **hop, **shape)(_total)
     elif case.kind == "session":
-        made.window(events, key=_key, gap=_seconds(case.size), **shape)(_total)
+        made.window(events, key=_breaking_key(case), gap=_seconds(case.size), **shape)(_total)
     elif case.kind == "running":
-        made.aggregate(events, key=_key, start=lambda: [0, 0])(_running)
+        made.aggregate(events, key=_key, start=lambda: [0, 0])(_running(case))
     elif case.kind == "pairs":
-        made.join(events, key=_key)(_pairs)
+        made.join(events, key=_key)(_pairs(case))
     elif case.kind == "columns":
         # Only here: every worker of a test is a process, and Arrow takes it a quarter of a second.
         from tests.support.columns_pipeline import doubled  # noqa: PLC0415
 
-        made.columns(events, size=case.size)(doubled)
+        made.columns(events, size=case.size)(doubled(case))
     else:
         made.table(rates, key=_key)
-        priced = _asof(rates)
+        priced = _asof(case, rates)
         if case.kind == "asof":
             made.each(events)(priced)
         else:
@@ -142,32 +147,56 @@ def _total(key: str, window: Window, records: list[Any]) -> dict[str, Any]:
     return {"key": key, "at": window.start, "until": window.end, "total": sum(amounts), "count": len(amounts)}
 
 
-def _running(state: list[int], record: Any) -> tuple[list[int], dict[str, Any] | None]:
-    """Changes its state in place, as users do; odd amounts give no output."""
-    state[0] += record.value["amount"]
-    state[1] += 1
-    if record.value["amount"] % 2:
-        return state, None
-    return state, {"key": record.value["key"], "total": state[0], "count": state[1]}
+def _check(case: Case, record: Any) -> None:
+    if record.value["amount"] in case.breaks:
+        raise ValueError(f"a secret {record.value['amount']}")
 
 
-def _pairs(state: dict[str, Any], record: Any, step: Any) -> Iterator[dict[str, Any]]:
-    """Each record with the one before it of its key."""
-    if "last" in state:
-        step.derive(record, state["last"])
-        amounts = record.value["amount"], state["amount"]
-        yield {"key": record.value["key"], "total": sum(amounts), "count": 2}
-    state |= {"last": record.coordinate, "amount": record.value["amount"]}
+def _breaking_key(case: Case) -> Any:
+    def key(record: Any) -> str | None:
+        _check(case, record)
+        return _key(record)
+
+    return key
 
 
-def _asof(rates: str) -> Any:
+def _running(case: Case) -> Any:
+    def running(state: list[int], record: Any) -> tuple[list[int], dict[str, Any] | None]:
+        """Changes its state in place, as users do, and fails when it has; odd amounts give no output."""
+        state[0] += record.value["amount"]
+        state[1] += 1
+        _check(case, record)
+        if record.value["amount"] % 2:
+            return state, None
+        total = "none" if record.value["amount"] in case.refused else state[0]
+        return state, {"key": record.value["key"], "total": total, "count": state[1]}
+
+    return running
+
+
+def _pairs(case: Case) -> Any:
+    def pairs(state: dict[str, Any], record: Any, step: Any) -> Iterator[dict[str, Any]]:
+        """Each record with the one before it of its key; it fails when its output is made and its state has changed."""
+        if "last" in state:
+            step.derive(record, state["last"])
+            amounts = record.value["amount"], state["amount"]
+            yield {"key": record.value["key"], "total": sum(amounts), "count": 2}
+        state |= {"last": record.coordinate, "amount": record.value["amount"]}
+        _check(case, record)
+
+    return pairs
+
+
+def _asof(case: Case, rates: str) -> Any:
     def priced(record: Any, step: Any) -> list[dict[str, Any]] | None:
         """As many outputs as the amount, at the rate of the event's time."""
         value = record.value
+        _check(case, record)
         if value["at"] is None or not value["key"] or value["amount"] < 0:
             return None
         rate = step.lookup(rates, value["key"], asof=value["at"])
         total = -1 if rate is None else rate.value["amount"]
-        return [{"key": value["key"], "total": total, "count": number} for number in range(value["amount"])]
+        made = [{"key": value["key"], "total": total, "count": number} for number in range(value["amount"])]
+        return [*made, {"key": value["key"], "total": "none"}] if value["amount"] in case.refused else made
 
     return priced

@@ -23,14 +23,16 @@ _SOURCE: Final = re.compile(r"(?P<topic>(?P<product>[a-z][a-z0-9-]*\.[a-z][a-z0-
 def odps(contracts: Sequence[Contract], known: Sequence[Contract] = ()) -> Node:
     """The data product that these contracts are the output ports of: one, or several that name one ``dataProduct``.
 
-    The contracts it is made from are those whose topics fields name in ``transformSourceObjects``. They are referred to
-    by id and version where they are among ``known``, else by product name and major. What ODPS demands and a contract
-    lacks is left out, never invented. Raises UsageError where the contracts are not of one product.
+    The contracts it is made from are the inputs of derivations, and those whose topics fields name in
+    ``transformSourceObjects``. They are referred to by id and version where they are among ``known``; inputs of
+    derivations are input ports then. Else fields give product name and major, and other inputs are kept by name. What
+    ODPS demands and a contract lacks is left out, never invented. Raises UsageError where the contracts are not of one
+    product.
     """
     newest, product = _newest(contracts), _identity(contracts)
     source = newest.document.source
     ports = sorted(contracts, key=lambda each: each.topics.public)
-    by_topic = {str(each.topics.public): each for each in known}
+    neighbours = _Neighbours([*known, *contracts])
     document: Node = {"apiVersion": API_VERSION, "kind": "DataProduct", "id": product, "status": newest.status}
     document |= given(
         name=source.get("name") or str(newest.product),
@@ -40,7 +42,8 @@ def odps(contracts: Sequence[Contract], known: Sequence[Contract] = ()) -> Node:
         description=_description(source.get("description", {})),
         tags=source.get("tags"),
         authoritativeDefinitions=_definitions(source),
-        outputPorts=[_output(each, by_topic) for each in ports],
+        inputPorts=_inputs(ports, neighbours),
+        outputPorts=[_output(each, neighbours) for each in ports],
         managementPorts=[port for each in ports for port in _management(each)],
         support=list(_support(source)),
         team=_team(source.get("team")),
@@ -53,7 +56,36 @@ def odps(contracts: Sequence[Contract], known: Sequence[Contract] = ()) -> Node:
 def _newest(contracts: Sequence[Contract]) -> Contract:
     if not contracts:
         raise UsageError("name at least one contract; it becomes an output port of the data product")
-    return max(contracts, key=lambda each: ([int(part) for part in each.version.split(".")], str(each.product)))
+    return max(contracts, key=_age)
+
+
+def _age(contract: Contract) -> tuple[list[int], str]:
+    return [int(part) for part in contract.version.split(".")], str(contract.product)
+
+
+class _Neighbours:
+    """The contracts that others can be looked up among: by public topic, and the newest of each product."""
+
+    def __init__(self, contracts: Sequence[Contract]) -> None:
+        self.by_topic = {str(each.topics.public): each for each in contracts}
+        self.newest = {str(each.product): each for each in sorted(contracts, key=_age)}
+
+
+def _inputs(contracts: Sequence[Contract], neighbours: _Neighbours) -> list[Node]:
+    """What the product reads from elsewhere. A port must have a version and an id, so only known contracts are one."""
+    own = {str(each.product) for each in contracts}
+    wanted = sorted({name for each in contracts for name in _declared(each)} - own)
+    return [_port(neighbours.newest[name]) for name in wanted if name in neighbours.newest]
+
+
+def _port(contract: Contract) -> Node:
+    topic = {"property": "topic", "value": str(contract.topics.public)}
+    named = {"name": str(contract.product), "version": contract.version, "contractId": contract.id}
+    return named | {"customProperties": [topic]}
+
+
+def _declared(contract: Contract) -> list[str]:
+    return [] if contract.derivation is None else [str(each) for each in contract.derivation.inputs]
 
 
 def _identity(contracts: Sequence[Contract]) -> str:
@@ -74,17 +106,22 @@ def _description(told: Mapping[str, Any]) -> Node:
     return texts | given(authoritativeDefinitions=_definitions(told), customProperties=_custom(told))
 
 
-def _output(contract: Contract, known: Mapping[str, Contract]) -> Node:
+def _output(contract: Contract, neighbours: _Neighbours) -> Node:
     record = record_of(contract)
     sources = _sources(contract)
-    inputs = sorted({_input(match, known) for text in sources if (match := _SOURCE.match(text))})
+    matches = [match for text in sources if (match := _SOURCE.match(text))]
+    known = [each for name in _declared(contract) if (each := neighbours.newest.get(name))]
+    inputs = {_input(match, neighbours.by_topic) for match in matches} | {(each.id, each.version) for each in known}
     elsewhere = [text for text in sources if not _SOURCE.match(text)]
+    told = {match["product"] for match in matches} | neighbours.newest.keys()
+    unknown = [name for name in _declared(contract) if name not in told]
     said: list[Node] = [{"property": "topic", "value": str(contract.topics.public)}]
     said += [{"property": "sourceObjects", "value": elsewhere}] if elsewhere else []
+    said += [{"property": "inputs", "value": unknown}] if unknown else []
     return {"name": str(contract.product), "version": contract.version, "type": "kafka"} | given(
         description=one_line(record.get("description")) or contract.description,
         contractId=contract.id,
-        inputContracts=[{"id": name, "version": version} for name, version in inputs],
+        inputContracts=[{"id": name, "version": version} for name, version in sorted(inputs)],
         tags=record.get("tags"),
         customProperties=said,
     )

@@ -21,6 +21,7 @@ from mesh.stream.columnar.reading import ArrowReader
 from mesh.stream.columnar.writing import TableEncoder, plain_rows
 from mesh.stream.declared import Columnar
 from mesh.stream.parentage import single
+from mesh.stream.parking import Parking
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,11 @@ class Reading:
 class ColumnsTask(Bulk[Entry]):
     """Calls a function with record batches, one for each run of records of one schema."""
 
-    def __init__(self, declared: Columnar, reading: Reading, encoder: TableEncoder | None) -> None:
+    def __init__(
+        self, declared: Columnar, reading: Reading, encoder: TableEncoder | None, parking: Parking | None = None
+    ) -> None:
         """Without an ``encoder`` outputs are Python's own values, as those of any function."""
-        super().__init__(declared.size)
+        super().__init__(declared.size, parking)
         self._function, self._reading, self._encoder = declared.function, reading, encoder
 
     def entries(self, stretch: Stretch) -> list[Entry]:

@@ -12,7 +12,8 @@ from mesh.errors import UsageError
 from mesh.kafka import Connection, Leaving
 from mesh.lineage import Reference
 from mesh.stream.binding import Binding
-from mesh.stream.faust.bridge import Bridge, OnError, Parent
+from mesh.stream.declared import OnError
+from mesh.stream.faust.bridge import Bridge, Parent
 from mesh.stream.faust.run import serve
 from mesh.stream.faust.schema import Contracted, Framed
 from mesh.stream.faust.sensor import Scopes

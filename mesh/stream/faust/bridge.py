@@ -8,10 +8,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from mesh.consumer import Record
-from mesh.errors import MeshError, ParentsUnknown, ProcessorStopped, UsageError
+from mesh.errors import EncodingRefused, MeshError, ParentsUnknown, ProcessorStopped, UsageError
 from mesh.lineage import (
     PARENTS_HEADER,
     Descent,
@@ -21,8 +21,11 @@ from mesh.lineage import (
     Reference,
     encode_deposit,
     encode_progress,
+    failures_of,
 )
 from mesh.stream.binding import Tally, Told
+from mesh.stream.calling import told
+from mesh.stream.declared import OnError
 from mesh.stream.emission import PROGRESS_KEY, SET_KEY
 from mesh.stream.faust.accounts import Account, accounts
 from mesh.stream.faust.ledger import Entry, Ledger, Observed
@@ -30,11 +33,11 @@ from mesh.stream.faust.outbox import Outbox
 from mesh.stream.faust.scope import Scope, current, swap
 from mesh.stream.faust.state import State, Stateless
 from mesh.stream.faust.wiring import Fetched, Wiring
+from mesh.stream.parking import Notices, reason_of
 from mesh.types import TopicPartition
 
 logger = logging.getLogger(__name__)
 
-OnError = Literal["halt", "park"]
 Parent = Reference | Record
 Offsets = Callable[[Mapping[TopicPartition, int]], Awaitable[bool]]
 """Commits the offsets; False where the group did not take them."""
@@ -66,6 +69,7 @@ class Bridge:
         """Set once everything sent before has been handed to the client: outputs leave in the order they were made."""
         self._read: tuple[Any, Record] | None = None
         self._strays: OrderedDict[Reference, Entry] = OrderedDict()
+        self._notices = Notices(wiring.group)
 
     def halt(self, error: BaseException) -> None:
         """Nothing is sent or committed from now on; the first reason counts."""
@@ -114,8 +118,10 @@ class Bridge:
         where = self.wiring.told(scope.entry.driving) if scope is not None else "an unknown record"
         # What was keyed anew has no line of its own among the offsets of the inputs.
         if self.on_error == "park" and scope is not None and not scope.entry.base:
-            scope.entry.parked = scope.entry.done = True
-            logger.warning("%s sets %s aside: %s", self.wiring.group, where, type(error).__name__)
+            # An encoding that was refused says which field; of any other error the class and the line are enough.
+            reason = reason_of(error) if isinstance(error, EncodingRefused) else told(error)
+            scope.entry.park(reason)
+            self._notices.tell(where, reason)
             return
         # An error of the mesh never holds a value; any other may.
         cause = str(error) if isinstance(error, MeshError) else type(error).__name__
@@ -243,7 +249,8 @@ class Bridge:
             delivered=OffsetSet.of(seen.delivered),
             filtered=OffsetSet.of(seen.filtered),
             late=OffsetSet.of(seen.late),
-            parked=OffsetSet.of(seen.parked),
+            parked=OffsetSet.of(sorted(seen.parked)),
+            failures=failures_of(seen.parked),
             outputs=seen.outputs,
             watermark=self.state.watermark(log),
             created_at=int(time.time() * 1000),

@@ -151,11 +151,11 @@ class Driver:
                 self.lookups.awaits(waiting)
                 return False
             except PermanentError as error:
-                # It may have changed a state half-way, so nothing can be set aside here.
+                # What can be parked the task has parked: this may have changed a state half-way.
                 bridge.halt(error)
                 return True
             entry.outputs += len(outcome.outputs)
-            entry.fate, entry.done = outcome.fate, True
+            entry.fate, entry.failure, entry.done = outcome.fate, outcome.failure, True
             return True
 
     def _worked(self, task: Task, place: Place, message: Any, record: Any, entry: Entry) -> Outcome:
@@ -167,7 +167,7 @@ class Driver:
         outcome = task.apply(arrived)
         if not place.repartitioned and self.engine.routes(place.product):
             entry.silent = outcome.routed is not None
-            self.keeper.route(place, arrived, outcome.routed)
+            self.keeper.route(place, arrived, outcome)
         return outcome
 
     async def _send(self, outcome: Outcome, timestamp: float | None) -> None:

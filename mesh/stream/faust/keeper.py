@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mesh.kafka import Admin, LogReader
 from mesh.kafka.transaction import TransactionalProducer, outside_group
-from mesh.stream import Arrival, Changes, Engine, Place, Scope, Task
+from mesh.stream import Arrival, Changes, Engine, Outcome, Place, Scope, Task
 from mesh.stream.emission import Emitted
 from mesh.stream.faust.routed import Routed
 from mesh.stream.faust.wiring import Wiring
@@ -85,11 +85,11 @@ class Keeper:
         """How far event time has come in a log."""
         return next((kept.task.watermark() for kept in self._kept.values() if kept.log == log), None)
 
-    def route(self, place: Place, arrival: Arrival, key: bytes | None) -> None:
-        """A record of an input goes to the topic of records keyed anew, with the next commit; None leaves it out."""
+    def route(self, place: Place, arrival: Arrival, outcome: Outcome) -> None:
+        """A record of an input goes to the topic of records keyed anew with the next commit, unless it is left out."""
         routed = self._kept[place].routed
         if routed is not None:
-            routed.take(arrival, key)
+            routed.take(arrival, outcome)
 
     async def rest(self, over: Callable[[TopicPartition, int, float], bool]) -> None:
         """Say of every input partition that gives nothing more for now that nobody is to wait for it.

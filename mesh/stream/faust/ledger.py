@@ -29,8 +29,9 @@ class Entry:
     used: bool = False
     """It went into a state, into the topic of records keyed anew, or somebody named it as a parent."""
     fate: Fate | None = None
-    """What the mesh's own engine said of it; a Faust program shows it by what it sends."""
-    parked: bool = False
+    """What the mesh's own engine said of it; a Faust program shows it by what it sends, unless it fails."""
+    failure: str = ""
+    """Of a parked one, which kind."""
     silent: bool = False
     """It has no line of its own: it was keyed anew, and its fate is told where it arrives; or it is no record."""
     done: bool = False
@@ -43,14 +44,23 @@ class Entry:
     @property
     def filtered(self) -> bool:
         """It is done and nothing came of it."""
-        if self.parked or self.fate is not None:
-            return not self.parked and self.fate is Fate.FILTERED
+        if self.fate is not None:
+            return self.fate is Fate.FILTERED
         return not (self.outputs or self.used)
 
     @property
     def late(self) -> bool:
         """It came too late for its window."""
         return self.fate is Fate.LATE
+
+    @property
+    def parked(self) -> bool:
+        """Its handling failed, and it was set aside."""
+        return self.fate is Fate.PARKED
+
+    def park(self, failure: str) -> None:
+        """Set it aside."""
+        self.fate, self.failure, self.done = Fate.PARKED, failure, True
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,8 @@ class Observed:
     delivered: list[int] = field(default_factory=list)
     filtered: list[int] = field(default_factory=list)
     late: list[int] = field(default_factory=list)
-    parked: list[int] = field(default_factory=list)
+    parked: dict[int, str] = field(default_factory=dict)
+    """With the kind of failure of each."""
     outputs: int = 0
 
     @classmethod
@@ -69,7 +80,7 @@ class Observed:
         told = [each for each in entries if not each.silent]
         filtered = [each.driving.offset for each in told if each.filtered]
         late = [each.driving.offset for each in told if each.late]
-        parked = [each.driving.offset for each in told if each.parked]
+        parked = {each.driving.offset: each.failure for each in told if each.parked}
         outputs = sum(each.outputs for each in entries)
         return cls([each.driving.offset for each in told], filtered, late, parked, outputs)
 
@@ -79,6 +90,7 @@ class Observed:
         tally.outputs += self.outputs
         tally.filtered += len(self.filtered)
         tally.late += len(self.late)
+        tally.parked += len(self.parked)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from mesh.lineage import Reference
-from mesh.stream import Arrival, Place
+from mesh.stream import Arrival, Fate, Outcome, Place
 from mesh.stream.emission import Emitted
 from mesh.stream.faust.wiring import Fetched, Wiring
 from mesh.stream.rekeying import Passage, RekeyedReader, rekeyed
@@ -37,12 +37,13 @@ class Routed:
     def __post_init__(self) -> None:
         self._passage = Passage((self.place.product, self.place.partition))
 
-    def take(self, arrival: Arrival, key: bytes | None) -> None:
-        """The next record, under its new key; None leaves it out, and event time has come so far all the same."""
+    def take(self, arrival: Arrival, outcome: Outcome) -> None:
+        """The next record, under its new key. Without one event time has come so far all the same, unless it failed."""
         self.rested, self.came_at = False, time.monotonic()
-        self._passage.saw(arrival)
-        if key is not None:
-            self._moved.append(rekeyed(self.topic, arrival, key))
+        if outcome.fate is not Fate.PARKED:
+            self._passage.saw(arrival)
+        if outcome.routed is not None:
+            self._moved.append(rekeyed(self.topic, arrival, outcome.routed))
 
     def written(self) -> list[Emitted]:
         """What is to be written: the records, then how far time has come."""

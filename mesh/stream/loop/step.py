@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from mesh.errors import MalformedBody, RecordsLost
 from mesh.kafka import Admin, Message, Transaction
 from mesh.lineage import encode_progress
-from mesh.stream.arrival import Arrival, Output, Place
+from mesh.stream.arrival import Arrival, Fate, Output, Place
 from mesh.stream.batches import Bulk, Made, Stretch
 from mesh.stream.binding import Binding, Running, Tally, Told
 from mesh.stream.emission import PROGRESS_KEY, Emitted, Emitter
@@ -162,11 +162,11 @@ class ProcessorStep:
         fates = opened.observed.sources[work.place.product, work.place.partition]
         while done < len(records) and time.monotonic() - began <= _SLICE_SECONDS:
             stretch = Stretch(topic_id, records[done : done + task.size], cast(DirectRead, work.read))
-            taken, made = self._together(task, stretch)
-            fates.note_all([message.offset() for message in taken], made.filtered)
+            tried, made = self._together(task, stretch)
+            fates.note_all([message.offset() for message in tried[: made.taken]], made)
             self._write(transaction, opened, made.outputs)
-            done += len(taken)
-            if len(taken) < len(stretch.messages):
+            done += made.taken
+            if len(tried) < len(stretch.messages):
                 break
         return done
 
@@ -179,7 +179,7 @@ class ProcessorStep:
             except Waiting as waiting:
                 if not self._parts.lookups.awaits(waiting):
                     messages = messages[: len(messages) // 2]
-        return [], Made([], [])
+        return [], Made()
 
     def _take(self, transaction: Transaction, work: Work, opened: Open, message: Message) -> bool:
         entry = work.read(message)
@@ -197,9 +197,10 @@ class ProcessorStep:
             source = product, entry.reference.partition
             # Its fate is told once: by the function that takes it, not by the one that only keys it anew.
             if not work.routes or outcome.routed is None:
-                opened.observed.sources[source].note(entry.reference.offset, outcome.fate)
+                opened.observed.sources[source].note(entry.reference.offset, outcome)
             if work.routes:
-                opened.passage.saw(entry)
+                if outcome.fate is not Fate.PARKED:
+                    opened.passage.saw(entry)
                 if outcome.routed is not None:
                     produce(transaction, rekeyed(self._topics.repartition, entry, outcome.routed))
         self._write(transaction, opened, outcome.outputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -20,6 +21,7 @@ from mesh.lineage import (
     decode_parents_record,
     encode_deposit,
     encode_progress,
+    failures_of,
     output_slot,
     window_slot,
 )
@@ -140,9 +142,18 @@ def test_progress_comes_back_and_damaged_bytes_are_refused() -> None:
     )
     payload = encode_progress(progress)
     assert decode_parents_record(payload) == progress
-    for bad in (b"", b"\x03", payload[:-1], payload + b"\0"):
+    failing = replace(progress, parked=OffsetSet.of([14]), failures=failures_of({14: "f raised KeyError"}))
+    assert decode_parents_record(encode_progress(failing)) == failing
+    assert (failing.failure(14), failing.failure(12)) == ("f raised KeyError", None)
+    for bad in (b"", b"\x03", b"\x04", payload[:-1], payload + b"\0", b"\x03" + payload[1:]):
         with pytest.raises(LineageBroken):
             decode_parents_record(bad)
+
+
+def test_a_processor_that_fails_everywhere_swells_no_commit() -> None:
+    found = failures_of({at: f"{at % 50} " + "x" * 1_000 for at in range(5_000)} | {5_000: "rare"})
+    assert (len(found), {len(each.reason) for each in found}) == (20, {300})
+    assert all(len(each.offsets) == 100 for each in found)
 
 
 def test_parents_that_do_not_fit_travel_only_as_a_deposit() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from mesh.errors import LineageBroken
 from mesh.judge.frame import frame
-from mesh.lineage import Atlas, OffsetSet, Progress, Reference
+from mesh.lineage import Atlas, OffsetSet, Progress, Reference, failures_of
 from mesh.lineage.impact import Consumer
 from mesh.lineage.key_search import search_key
 from mesh.lineage.trace import Walk
@@ -113,13 +113,17 @@ def test_a_processor_says_what_it_did_with_each_record(delays: Ledger) -> None:
             partition=0,
             start=1,
             end=6,
-            delivered=OffsetSet.of([1, 2, 4]),
+            delivered=OffsetSet.of([1, 2, 4, 5]),
             filtered=OffsetSet.of([2]),
             late=OffsetSet.of([4]),
+            parked=OffsetSet.of([5]),
+            failures=failures_of({5: "delay raised KeyError at delays.py:7"}),
         ),
     )
-    endings = [used(delays, offset).ending for offset in (0, 1, 2, 3, 4, 6)]
-    assert endings == [Ending.BEFORE, Ending.USED, Ending.FILTERED, Ending.LOST, Ending.LATE, Ending.PENDING]
+    endings = [used(delays, offset).ending for offset in (0, 1, 2, 3, 4, 5, 6)]
+    assert endings[:4] == [Ending.BEFORE, Ending.USED, Ending.FILTERED, Ending.LOST]
+    assert endings[4:] == [Ending.LATE, Ending.PARKED, Ending.PENDING]
+    assert used(delays, 5).reason == "delay raised KeyError at delays.py:7; punctuality.delays said so, build b7"
     assert used(delays, 2).build == "b7"
     delays.logs.denied.add("punctuality.delays.v1.parents")
     assert used(delays, 1).ending is Ending.UNKNOWN

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -14,23 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh.errors import UsageError
-from mesh.stream import Arrival, Place, ProcessingFailed, Processor, Tables, Waiting
-from mesh.stream.batches import Bulk, Made, Stretch
+from mesh.stream import Place, ProcessingFailed, Processor, Tables, Waiting
+from mesh.stream.batches import Bulk, Made
 from mesh.stream.tables import Table
-from mesh.types import TopicPartition
 from tests.support.pipeline_oracle import expected
-from tests.support.pipeline_run import IDS, Told, as_made, decode_of, engine_of, payload
+from tests.support.pipeline_run import Told, as_made, engine_of, stretch
 from tests.support.pipelines import BULK, EVENTS, RATES, Case, Event, Kind, cases
-from tests.support.stepping import Entry
 
 TEN = Case("columns", tuple(Event(0, "ab"[at % 2], at, at % 4) for at in range(10)))
-
-
-def stretch(events: Sequence[Event], first: int = 0, partition: int = 0) -> Stretch:
-    """Records of one partition from an offset on."""
-    place, decode = TopicPartition(f"{EVENTS}.v1", partition), decode_of(EVENTS)
-    messages = [Entry(place, first + at, (b"k", payload(each)), (), (first + at) * 7) for at, each in enumerate(events)]
-    return Stretch(IDS[EVENTS], messages, lambda each: Arrival.of(decode(each), each.key(), each.value()))
 
 
 def bulk(processor: Processor, case: Case = TEN, tables: Tables | None = None) -> Bulk[Any]:
@@ -69,8 +59,9 @@ def test_batches_cut_anywhere_give_what_the_oracle_says(kind: Kind, data: st.Dat
             made = task.apply_all(stretch(log[at : at + size], at, partition))
             outputs += made.outputs
             told.filtered |= {(partition, offset) for offset in made.filtered}
-            at += size
-    assert (told.made(), told.filtered) == (wanted.all(), wanted.filtered)
+            told.parked |= {(partition, offset) for offset in made.parked}
+            at += made.taken
+    assert (told.made(), told.filtered, told.parked) == (wanted.all(), wanted.filtered, wanted.parked)
 
 
 def test_several_outputs_of_one_record_are_told_apart() -> None:

@@ -19,7 +19,7 @@ def agree(told: Told, case: Case) -> None:
     wanted = expected(case)
     assert told.made() == wanted.all()
     assert [made.chain for made in told.made()] == [made.chain for made in wanted.all()]
-    assert (told.filtered, told.late) == (wanted.filtered, wanted.late)
+    assert (told.filtered, told.late, told.parked) == (wanted.filtered, wanted.late, wanted.parked)
 
 
 @pytest.mark.parametrize("kind", KINDS)

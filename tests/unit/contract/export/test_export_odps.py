@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from mesh.contract import Contract
 from mesh.contract.export import odps
@@ -54,6 +55,42 @@ def test_sources_of_nested_fields_and_items_count() -> None:
     items = {"logicalType": "object", "properties": [deep]}
     contract = Workbench().fields({"name": "list", "logicalType": "array", "items": items})
     assert odps([contract])["outputPorts"][0]["inputContracts"] == [{"id": "tides.levels", "version": "3"}]
+
+
+def hourly(version: str = "1.0.0") -> Contract:
+    return Draft("a.hourly", version, derivation={"inputs": ["a.plain", "b.tides"]}).contract()
+
+
+def test_inputs_of_a_derivation_are_input_ports_with_id_and_version() -> None:
+    old, tides = Draft("b.tides", "1.4.0").contract(), Draft("b.tides", "2.1.0").contract()
+    document = odps([hourly()], known=[tides, old, Draft("a.plain").contract()])
+    assert [(each["name"], each["version"], each["contractId"]) for each in document["inputPorts"]] == [
+        ("a.plain", "1.2.0", "urn:mesh:a.plain"),
+        ("b.tides", "2.1.0", "urn:mesh:b.tides"),
+    ]
+    assert document["inputPorts"][1]["customProperties"] == [{"property": "topic", "value": "b.tides.v2"}]
+    (port,) = document["outputPorts"]
+    assert port["inputContracts"] == [
+        {"id": "urn:mesh:a.plain", "version": "1.2.0"},
+        {"id": "urn:mesh:b.tides", "version": "2.1.0"},
+    ]
+
+
+def test_an_input_whose_contract_is_not_known_is_no_port_but_kept_by_name() -> None:
+    document = odps([hourly()], known=[Draft("a.plain").contract()])
+    assert [each["name"] for each in document["inputPorts"]] == ["a.plain"]
+    assert {"property": "inputs", "value": ["b.tides"]} in document["outputPorts"][0]["customProperties"]
+    assert "inputPorts" not in odps([hourly()])
+
+
+def test_what_a_product_makes_itself_is_no_input_port_of_it() -> None:
+    plain = Draft("a.plain").contract()
+    source = yaml.safe_load(plain.document.dump()), yaml.safe_load(hourly().document.dump())
+    both = [Contract.parse(yaml.safe_dump(each | {"dataProduct": "tides"})) for each in source]
+    document = odps(both, known=[Draft("b.tides").contract()])
+    assert [each["name"] for each in document["inputPorts"]] == ["b.tides"]
+    made = {port["name"]: port.get("inputContracts", []) for port in document["outputPorts"]}
+    assert {"id": plain.id, "version": plain.version} in made["a.hourly"]
 
 
 def test_two_majors_are_two_ports_of_one_product() -> None:

@@ -17,7 +17,8 @@ from mesh.lineage import ParentSet, Progress, Reference, decode_parents_record, 
 from mesh.producer.encoding import RecordEncoder
 from mesh.stream import Processor
 from mesh.stream.binding import Binding, Bound
-from mesh.stream.faust.bridge import Bridge, OnError, header_of
+from mesh.stream.declared import OnError
+from mesh.stream.faust.bridge import Bridge, header_of
 from mesh.stream.faust.scope import Scope, enter, swap
 from mesh.stream.faust.wiring import Fetched, Wiring
 from mesh.types import SchemaId, TopicPartition
@@ -219,6 +220,7 @@ def test_an_error_sets_its_record_aside_where_asked_and_the_next_goes_on() -> No
     assert kept.commit(made)
     (told,) = kept.progress
     assert (list(told.parked), list(told.filtered), told.end) == ([3], [4], 5)
+    assert told.failure(3) == "KeyError", "never what the error says"
 
 
 def test_a_program_that_cannot_name_parents_halts_also_where_records_are_set_aside() -> None:

@@ -61,7 +61,8 @@ def test_a_released_partition_forgets_what_was_being_processed() -> None:
 
 def test_what_came_of_nothing_is_filtered_and_what_was_used_is_not() -> None:
     plain, sent, used, late, parked = (Entry(Reference(UUID(int=1), 0, n), n) for n in range(5))
-    sent.outputs, used.used, late.fate, parked.parked = 1, True, Fate.LATE, True
+    sent.outputs, used.used, late.fate = 1, True, Fate.LATE
+    parked.park("KeyError")
     assert [each.filtered for each in (plain, sent, used, late, parked)] == [True, False, False, False, False]
 
 
