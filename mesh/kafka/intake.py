@@ -42,8 +42,6 @@ _FATAL = {
 _MANY_TOPICS: Final = 50
 # Who gathers does so until there are clearly fewer: each change has the group share all partitions anew.
 _FEW_TOPICS: Final = 40
-# A coordinator that fails over takes longer than this; then the session of the former member has to run out.
-_LEAVE_SECONDS: Final = 5.0
 _GATHERING: Final[Mapping[str, object]] = {"fetch.min.bytes": 64 * 1024, "fetch.wait.max.ms": 200}
 """How much has to be there for a request to be answered before its wait is over."""
 
@@ -157,7 +155,9 @@ class Intake:
         """Read these topics; replaces what was read before.
 
         When they have become many or few, by another client: how long one waits for records is settled when it is made.
-        Partitions are revoked then, and what they come to is assigned as at the beginning.
+        Partitions are revoked then, and what they come to is assigned as at the beginning. Not under the classic
+        protocol, in which members share the partitions: librdkafka 2.16.0 crashes in that (``processPartitionMovement``
+        of its sticky assignor) when several come anew. There the number of topics at the start decides.
         """
         names = sorted(topics)
         with self._diagnosis.translated("subscribe", asks=False):
@@ -166,7 +166,7 @@ class Intake:
                     self._client.unsubscribe()
                 return
             gathers = len(names) > (_FEW_TOPICS if self._gathers else _MANY_TOPICS)
-            if self._client is not None and gathers != self._gathers:
+            if self._client is not None and gathers != self._gathers and not self._static:
                 self._leave()
             if self._client is None:
                 self._gathers = gathers
@@ -174,28 +174,13 @@ class Intake:
             self._client.subscribe(names, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def _leave(self) -> None:
-        """Give everything back and be no member any more, so that nobody waits for this one's session.
-
-        What is open commits first, as long as this is a member: a client that gives up its topics need not call back.
-        """
+        """Give everything back and be no member any more; what is open commits first, as long as this is one."""
         self._membership.revoked(sorted(self._held))
-        if self._static:
-            # A static member that only closes stays in the group. One that unsubscribes leaves it.
-            self._consumer.unsubscribe()
-            deadline = time.monotonic() + _LEAVE_SECONDS
-            while self._consumer.memberid() and time.monotonic() < deadline:
-                self._pass_over(0.05)
         self.close()
         if self._held:
             self._membership.lost(sorted(self._held))
             self._held.clear()
         self._client, self._began = None, time.monotonic()
-
-    def _pass_over(self, seconds: float) -> None:
-        """Hear what the group says. Records that come along are read again by whoever has their partition next."""
-        for message in self._consumed(1, seconds):
-            if message.error() is not None:
-                self._sort_error(message, Taken())
 
     def _on_assign(self, consumer: Any, places: list[Any]) -> None:
         partitions = [_partition(place) for place in places]
