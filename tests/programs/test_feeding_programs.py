@@ -175,6 +175,7 @@ def test_the_punctuality_desk_joins_what_passed_the_gate_and_names_what_it_joine
         "outputs": len(expected),
         "filtered": len(flights) - len(expected),
         "late": 0,
+        "parked": 0,
     }
 
 
