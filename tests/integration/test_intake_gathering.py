@@ -129,8 +129,14 @@ def begun(kafka: Broker, topics: list[str]) -> Iterator[list[int]]:
     yield [len(values(kafka.admin, f"{topic}.copy")) for topic in topics[:BUSY]]
 
 
-@pytest.mark.parametrize("members", [1, 2])
-@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+@pytest.mark.parametrize(
+    ("protocol", "members"),
+    [
+        ("consumer", 2),
+        pytest.param("consumer", 1, marks=pytest.mark.soak),
+        pytest.param("classic", 2, marks=pytest.mark.soak),
+    ],
+)
 def test_records_pass_once_while_the_client_is_changed(
     kafka: Broker, topics: list[str], begun: list[int], protocol: GroupProtocol, members: int
 ) -> None:
