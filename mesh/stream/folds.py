@@ -49,7 +49,10 @@ class Fold:
 
 
 class Folds:
-    """The states of one log by key. What a function changed in place is undone from the bytes it was written as."""
+    """The states of one log by key. What a function changed in place is undone from the bytes it was written as.
+
+    Those bytes are read when a record of their key comes: a restart takes up all keys, and meets few of them at once.
+    """
 
     def __init__(self, setting: Setting) -> None:
         self._scope = setting.scope
@@ -59,16 +62,22 @@ class Folds:
 
     def changing(self, key: bytes, start: Any) -> Fold:
         """The state of a key, which is about to change; ``start`` makes the first."""
-        fold = self._folds.get(key)
+        fold = self._known(key)
         if fold is None:
             fold = self._folds[key] = Fold(start())
         if key not in self._changed:
             self._changed[key] = self._written.get(key)
         return fold
 
+    def _known(self, key: bytes) -> Fold | None:
+        fold = self._folds.get(key)
+        if fold is None and (entry := self._written.get(key)) is not None:
+            fold = self._folds[key] = Fold.of(entry)
+        return fold
+
     def copied(self, key: bytes) -> Fold | None:
         """A key's state as bytes, which no function changes; None where it has none."""
-        fold = self._folds.get(key)
+        fold = self._known(key)
         return None if fold is None else replace(fold, state=encode_value(fold.state))
 
     def put_back(self, key: bytes, copied: Fold | None) -> None:
@@ -93,19 +102,23 @@ class Folds:
     def rolled_back(self) -> None:
         """Every state as it was at the last commit."""
         for key, entry in self._changed.items():
+            del self._folds[key]
             if entry is None:
-                del self._folds[key]
                 self._written.pop(key, None)
             else:
-                self._folds[key] = Fold.of(entry)
                 self._written[key] = entry
         self._changed.clear()
 
     def restore(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
         """Take up the states."""
+        before = self._scope.key(KIND)[:-1] + b","
         for name, entry in entries:
-            key = encode_value(decode_value(json.dumps(json.loads(name)[3]).encode()))
-            self._folds[key], self._written[key] = Fold.of(entry), entry
+            self._written[name[len(before) : -1] if name.startswith(before) else _key_in(name)] = entry
+
+
+def _key_in(name: bytes) -> bytes:
+    """A state's key in an entry's, however that is written."""
+    return encode_value(decode_value(json.dumps(json.loads(name)[3]).encode()))
 
 
 class _FoldTask(ABC):

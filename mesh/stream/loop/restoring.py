@@ -84,8 +84,13 @@ class Changelog:
 
 def _sorted_out(entries: Iterable[tuple[bytes, bytes]], scopes: Collection[Scope]) -> Mapping[Scope, Entries]:
     found: dict[Scope, Entries] = {scope: [] for scope in scopes}
+    # The first two items of a key, as they are written: the same for all of a log's entries, and parsed once.
+    known: dict[bytes, Entries | None] = {}
     for key, value in entries:
-        scope, _ = Scope.parse(key)
-        if scope in found:
-            found[scope].append((key, value))
+        head = key[: key.find(b",", key.find(b",") + 1)]
+        if head not in known:
+            known[head] = found.get(Scope.parse(key)[0])
+        mine = known[head]
+        if mine is not None:
+            mine.append((key, value))
     return found
