@@ -93,6 +93,8 @@ def check_derived(document: dict[str, Any]) -> None:
     assert uses["punctuality.delays"] == "filtered"
 
 
+# In the soak: the demo that is kept says the same, and one that is ended leaves nothing either.
+@pytest.mark.soak
 def test_a_demo_is_one_document_and_leaves_nothing(tmp_path: Path) -> None:
     ended = run_demo("--records", str(RECORDS), "--json", temporary=tmp_path)
     assert ended.returncode == 0, ended.stderr
