@@ -180,9 +180,8 @@ class Mesh:
     def _located(self, contract: Contract, acting: str) -> Located:
         from mesh.stream.binding import Located  # noqa: PLC0415
 
-        domain = contract.product.domain
-        connection = Connection.of(self.settings, acting, domain)
-        return Located(contract, connection, self._registry(self.settings.cluster_of(domain)))
+        cluster = self.settings.cluster_of(contract.product.domain)
+        return Located(contract, Connection.to(self.settings, cluster, acting), self._registry(cluster))
 
     def trace(self, coordinate: str | Coordinate) -> Trace:
         """Follow a public or quarantined record back to where it came from; raises NotAuthorised, LineageBroken.

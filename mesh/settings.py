@@ -95,7 +95,7 @@ class LineageSettings(_Sink):
     openlineage: SinkSettings | None = None
     """Where the collector sends OpenLineage events; nowhere by default."""
     aliases: tuple[str, ...] = ()
-    """Other names under which clients reach the bootstrap servers: they become symlinks of datasets."""
+    """Other names under which clients reach the first cluster: they become symlinks of its datasets."""
 
 
 class Settings(BaseSettings):

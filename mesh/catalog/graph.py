@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from mesh.access import ADMIN
 from mesh.catalog.catalog import Catalog
@@ -46,11 +46,20 @@ def known_contracts(
 
 def naming_of(settings: Settings, principal: str | None = None) -> Callable[[str], Naming]:
     """What each domain's cluster is called in OpenLineage; asks every cluster for its id."""
-    found: dict[str, Naming] = {}
-    for cluster, connection in zip(settings.clusters.values(), _connections(settings, principal), strict=True):
+    ids: dict[str, str] = {}
+    for connection in _connections(settings, principal):
         with Admin(connection) as admin:
-            found[cluster.bootstrap] = Naming.of(cluster.bootstrap, admin.cluster_id(), settings.lineage.aliases)
-    return lambda domain: found[settings.cluster_of(domain).bootstrap]
+            ids[connection.bootstrap] = admin.cluster_id()
+    return naming_by(settings, ids)
+
+
+def naming_by(settings: Settings, ids: Mapping[str, str]) -> Callable[[str], Naming]:
+    """The same by the ids that are known, by bootstrap servers; the other names are those of the first cluster."""
+    found = {
+        each: Naming.of(each.bootstrap, ids.get(each.bootstrap, ""), settings.lineage.aliases if first else ())
+        for each, first in ((cluster, cluster == settings.home) for cluster in settings.clusters.values())
+    }
+    return lambda domain: found[settings.cluster_of(domain)]
 
 
 def _told(connection: Connection, at: int | None) -> list[Declaration]:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from mesh.access import GATE
-from mesh.errors import NotFound, UsageError
+from mesh.errors import NotFound
 from mesh.kafka import Admin, Connection
 from mesh.settings import Settings
-from mesh.types import ProductName, ProductTopics
+from mesh.types import ProductName
 
 
 class Neighbours:
@@ -30,19 +30,11 @@ class Neighbours:
 
         Raises NotFound where there is none that may be described, BrokerUnreachable, NotAuthorised, SettingsError.
         """
-        connection = Connection.of(self._settings, GATE, product.domain)
+        connection, before = Connection.of(self._settings, GATE, product.domain), f"{product}.v"
         with Admin(connection) as admin:
-            states = admin.topics([name for name in admin.topic_names() if _is_public(name, product)])
+            majors = (name for name in admin.topic_names() if name.startswith(before))
+            states = admin.topics([name for name in majors if name.removeprefix(before).isdigit()])
         if not states:
             hint = f"is it applied on {connection.bootstrap}, for {GATE} to see?"
             raise NotFound("public topic of", str(product), hint)
         return {each.topic_id: each.partitions for each in states.values()}
-
-
-def _is_public(topic: str, product: ProductName) -> bool:
-    """Whether it is the public topic of some major of a product."""
-    try:
-        family = ProductTopics.of_any(topic)
-    except UsageError:
-        return False
-    return family.product == product and family.public == topic

@@ -1,10 +1,10 @@
-"""What the collector of one cluster has to know of the others: their names, and the contracts of inputs over there."""
+"""What the collector of one cluster has to know of the others: the contracts of inputs over there."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Final, Self
@@ -14,7 +14,6 @@ from mesh.errors import MeshError
 from mesh.gate.following import Following
 from mesh.kafka import Connection
 from mesh.lineage.graph import Declaration
-from mesh.lineage.openlineage import Naming
 from mesh.settings import Settings
 from mesh.types import Topic
 
@@ -37,8 +36,8 @@ class Abroad:
 
     def __enter__(self) -> Self:
         for each in self._connections:
-            catalog = self._stack.enter_context(Catalog(each))
-            self._followed.append((each, self._stack.enter_context(Following(catalog, _LOOK_SECONDS))))
+            # Never closed: a thread that still waits for an answer in the end would be left with a client that is gone.
+            self._followed.append((each, self._stack.enter_context(Following(Catalog(each), _LOOK_SECONDS))))
         return self
 
     def __exit__(
@@ -60,14 +59,3 @@ class Abroad:
                 if self._told.get(topic) != contract.digest:
                     self._told[topic] = contract.digest
                     yield Declaration(int(time.time() * 1000), contract)
-
-
-def naming(settings: Settings, cluster_id: str) -> Callable[[str], Naming]:
-    """What the cluster of each domain is called in OpenLineage; the first one's id and other names are known here."""
-    home = Naming.of(settings.home.bootstrap, cluster_id, settings.lineage.aliases)
-
-    def named(domain: str) -> Naming:
-        cluster = settings.cluster_of(domain)
-        return home if cluster == settings.home else Naming.of(cluster.bootstrap)
-
-    return named

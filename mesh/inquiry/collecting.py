@@ -12,8 +12,9 @@ from typing import Final, TextIO
 
 from mesh.access import LINEAGE
 from mesh.catalog import Catalog, declaration_of, declared
+from mesh.catalog.graph import naming_by
 from mesh.errors import RetriableError
-from mesh.inquiry.abroad import Abroad, naming
+from mesh.inquiry.abroad import Abroad
 from mesh.kafka import Admin, Connection, LogReader, LogTail
 from mesh.lineage.graph import Declaration
 from mesh.lineage.index import Collector, Sources, Store
@@ -84,7 +85,7 @@ class _Work:
         self._outboxes = Outboxes.of(settings, connection, console)
         stack.callback(self._outboxes.close)
         self._abroad = stack.enter_context(Abroad(settings, connection.principal))
-        names = naming(settings, self._admin.cluster_id())
+        names = naming_by(settings, {connection.bootstrap: self._admin.cluster_id()})
         self._emission = Emission(Runs(names), store, self._outboxes.send)
         sources = Sources(
             self._admin, self._reader, lambda starts: LogTail(connection, starts), declaration_of, self._present
