@@ -16,12 +16,12 @@ from mesh.errors import UsageError
 from mesh.judge.frame import PREFIX, prefix, unframe
 from mesh.judge.rows import RowCodec
 from mesh.kafka import Message
-from mesh.types import Coordinate, Headers, ProductName, SchemaId
+from mesh.types import Coordinate, Headers, ProductName, SchemaId, light
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-@dataclass(frozen=True, slots=True)
+@light
 class Record:
     """A record that its contract accepted.
 
@@ -89,42 +89,51 @@ class RecordReader:
 
     def __init__(self, source: Source) -> None:
         self._source, self._product = source, source.contract.product
-        self._decoders: dict[bytes, Callable[[bytes], Any]] = {}
+        self._decoders: dict[bytes, tuple[SchemaId, Callable[[bytes], Any]]] = {}
         path = source.contract.event_time
         self._event_time = _at(path) if path else None
 
     def read(self, message: Message) -> Record:
         """The record of a message; raises MalformedBody, NotFound for a schema nobody knows, RegistryUnreachable."""
         payload, key, source = message.value(), message.key(), self._source
-        value = None if payload is None else self._decode(payload)
-        place = Coordinate(message.topic(), message.partition(), message.offset(), source.topic_id, source.cluster_id)
+        schema_id, value = (None, None) if payload is None else self._decode(payload)
         return Record(
             value,
-            None if key is None else self._decode(key),
+            None if key is None else self._decode(key)[1],
             self._product,
-            place,
+            Coordinate(message.topic(), message.partition(), message.offset(), source.topic_id, source.cluster_id),
             self._event_time(value) if self._event_time is not None and value is not None else None,
             message.headers() or (),
-            None if payload is None else SchemaId(int.from_bytes(payload[1:PREFIX], "big")),
+            schema_id,
             message.timestamp()[1],
         )
 
-    def _decode(self, payload: bytes) -> Any:
-        decode = self._decoders.get(payload[:PREFIX])
-        if decode is None:
+    def _decode(self, payload: bytes) -> tuple[SchemaId, Any]:
+        known = self._decoders.get(payload[:PREFIX])
+        if known is None:
             schema_id, _ = unframe(payload)
-            decode = RowCodec(json.loads(self._source.schemas.schema(schema_id)), logical=True).decode
-            self._decoders[prefix(schema_id)] = decode
-        return decode(payload[PREFIX:])
+            known = schema_id, RowCodec(json.loads(self._source.schemas.schema(schema_id)), logical=True).decode
+            self._decoders[prefix(schema_id)] = known
+        return known[0], known[1](payload[PREFIX:])
 
 
 def _at(path: str) -> Callable[[Mapping[str, Any]], datetime | None]:
     """What finds the event time at a dotted path; a time that Python's datetime cannot hold is None."""
     steps = path.split(".")
+    if len(steps) == 1:
+        return _flat(path)
 
     def found(value: Any) -> datetime | None:
         for step in steps:
             value = value.get(step) if isinstance(value, Mapping) else None
         return value if isinstance(value, datetime) else None
+
+    return found
+
+
+def _flat(name: str) -> Callable[[Mapping[str, Any]], datetime | None]:
+    def found(value: Mapping[str, Any]) -> datetime | None:
+        time = value.get(name)
+        return time if isinstance(time, datetime) else None
 
     return found

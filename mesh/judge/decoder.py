@@ -18,7 +18,7 @@ from typing import Any, Final
 from mesh.contract.shape import Array, Enum, Fixed, Logical, Map, Primitive, Record, Shape, Union
 from mesh.errors import ContractInvalid, MalformedBody
 from mesh.judge import wire
-from mesh.judge.logical import digit_limit
+from mesh.judge.logical import digit_limit, for_people
 
 # As in the lint of contracts: deeper ones are refused there, so only schemas that never passed it come here.
 _DEEPEST: Final = 64
@@ -28,6 +28,7 @@ _ONE_BYTE: Final = 64
 _RUNTIME: Final[dict[str, object]] = {
     "long_": wire.long_,
     "int_": wire.int_,
+    "millis": wire.millis,
     "length": wire.length,
     "block": wire.block,
     "symbol": wire.symbol,
@@ -44,6 +45,8 @@ class DecoderSource:
 
     constants: dict[str, object] = field(default_factory=dict)
     functions: list[str] = field(default_factory=list)
+    logical: bool = False
+    """Whether values become Python's own types as they are read; see ``for_people``."""
     _open: list[int] = field(default_factory=list)
     _names: int = 0
 
@@ -72,10 +75,19 @@ class DecoderSource:
             case Enum():
                 lines = self._enum(shape, target)
             case Fixed():
-                lines = [f"{target} = b[p : p + {shape.size}]", f"p += {shape.size}", *_digits(shape.logical, target)]
+                lines = [f"{target} = b[p : p + {shape.size}]", f"p += {shape.size}", *self._meaning(shape, target)]
             case Primitive():
-                lines = [*self._primitive(shape, target), *_digits(shape.logical, target)]
+                lines = [*self._primitive(shape, target), *self._meaning(shape, target)]
         self._open.pop()
+        return lines
+
+    def _meaning(self, shape: Fixed | Primitive, target: str) -> list[str]:
+        lines = _digits(shape.logical, target)
+        convert = for_people(shape) if self.logical else None
+        if convert is not None:
+            name = self.name("people")
+            self.constants[name] = convert
+            lines.append(f"{target} = {name}({target})")
         return lines
 
     def _record(self, shape: Record, target: str) -> list[str]:
@@ -90,9 +102,13 @@ class DecoderSource:
         narrow = len(shape.branches) <= _ONE_BYTE
         if narrow:
             lines = [f"{index} = b[p]", "p += 1"]
+        # Of several types only the plain values tell which one it was.
+        logical, several = self.logical, len([each for each in shape.branches if each.kind != "null"]) > 1
+        self.logical = logical and not several
         for number, branch in enumerate(shape.branches):
             lines += [f"{word} {index} == {number * 2 if narrow else number}:", *indented(self.read(branch, target))]
             word = "elif"
+        self.logical = logical
         return [*lines, "else:", '    refuse("a union index names no branch")']
 
     def _array(self, shape: Array) -> str:
@@ -136,7 +152,8 @@ class DecoderSource:
     def _primitive(shape: Primitive, target: str) -> list[str]:
         kind = shape.kind
         if kind in ("int", "long"):
-            return _number(kind, target)
+            millis = kind == "long" and shape.logical is not None and shape.logical.name == "timestamp-millis"
+            return [f"{target}, p = millis(b, p)"] if millis else _number(kind, target)
         if kind in ("float", "double"):
             size = 4 if kind == "float" else 8
             return [f"if p + {size} > len(b): raise IndexError", f"{target} = {kind}_at(b, p)[0]", f"p += {size}"]
@@ -180,11 +197,14 @@ def indented(lines: list[str], levels: int = 1) -> list[str]:
 
 
 class Decoder:
-    """Reads bodies of one schema as plain values: numbers for logical types, text for enums, dictionaries."""
+    """Reads bodies of one schema as plain values: numbers for logical types, text for enums, dictionaries.
 
-    def __init__(self, shape: Shape) -> None:
+    With ``logical`` as Python's own types: datetime, Decimal, UUID, ...
+    """
+
+    def __init__(self, shape: Shape, *, logical: bool = False) -> None:
         """Compile; raises ContractInvalid for a recursive shape."""
-        source = DecoderSource()
+        source = DecoderSource(logical=logical)
         lines = source.read(shape, "value")
         main = ["def read(b):", "    p = 0", *indented(lines), "    return value, p"]
         space = dict(source.constants)

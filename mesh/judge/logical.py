@@ -103,7 +103,7 @@ def _unscaled(value: Decimal, logical: Logical) -> int:
 def _leaf(logical: Logical) -> Convert | None:
     step = _MICROS.get(logical.name, 1)
     if logical.name in _INSTANTS[:-1]:
-        return _or_same(lambda value: _EPOCH + timedelta(microseconds=value * step))
+        return _instant_of(step)
     if logical.name in _LOCAL[:-1]:
         return _or_same(lambda value: (_EPOCH + timedelta(microseconds=value * step)).replace(tzinfo=None))
     if logical.name == "date":
@@ -113,6 +113,17 @@ def _leaf(logical: Logical) -> Convert | None:
     if logical.name == "decimal":
         return _or_same(lambda value: decimal_of(value, logical.scale))
     return _or_same(UUID) if logical.name == "uuid" else None
+
+
+def _instant_of(step: int) -> Convert:
+    # Nearly every record has one: written out, it takes half the time of the others.
+    def converted(value: Any) -> object:
+        try:
+            return _EPOCH + timedelta(0, 0, value * step)
+        except (ValueError, ArithmeticError):
+            return value
+
+    return converted
 
 
 def _time(micros: int) -> time:
@@ -146,7 +157,12 @@ def _branch(shape: Union) -> Convert | None:
 
 
 def _fields(converts: dict[str, Convert]) -> Convert | None:
+    named = list(converts.items())
+
     def converted(record: dict[str, object]) -> object:
-        return record | {name: convert(record[name]) for name, convert in converts.items()}
+        people = record.copy()
+        for name, convert in named:
+            people[name] = convert(people[name])
+        return people
 
     return converted if converts else None

@@ -15,7 +15,6 @@ from mesh.contract.shape import Shape, shape_of
 from mesh.errors import ContractInvalid, EncodingRefused, MalformedBody
 from mesh.judge.decoder import Decoder
 from mesh.judge.defaults import make_native
-from mesh.judge.logical import for_people
 from mesh.judge.strict import strict
 
 __all__ = ["EncodingRefused", "MalformedBody", "Resolution", "RowCodec"]
@@ -34,10 +33,9 @@ class RowCodec:
     def __init__(self, schema: AvroSchema, *, logical: bool = False) -> None:
         """Compile; raises ContractInvalid for what is not Avro or is recursive."""
         self.shape: Shape = shape_of(schema)
-        self._decoder = Decoder(self.shape)
+        self._decoder = Decoder(self.shape, logical=logical)
         self._check = strict(self.shape)
         self._written = _parsed(schema)
-        self._convert = for_people(self.shape) if logical else None
 
     def encode(self, record: object) -> bytes:
         """The body of a record; raises EncodingRefused with the path of what is not exactly of the schema."""
@@ -51,8 +49,7 @@ class RowCodec:
 
     def decode(self, body: bytes) -> object:
         """The record of a body; raises MalformedBody for everything but the encoding of one (see ``decoder``)."""
-        value = self._decoder.decode(body)
-        return self._convert(value) if self._convert else value
+        return self._decoder.decode(body)
 
 
 class Resolution:

@@ -100,9 +100,7 @@ class TransactionalProducer:
         """Hand one record over. ``timestamp`` 0 is stamped now by the client. ``report`` hears of its delivery."""
         while True:
             try:
-                self._client.produce(
-                    topic, value, key, partition, timestamp=timestamp, headers=headers, on_delivery=report
-                )
+                self._client.produce(topic, value, key, partition, report, None, timestamp, headers or None)
             except BufferError:
                 self.poll(_FULL_SECONDS)
             except KafkaException as caught:

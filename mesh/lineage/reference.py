@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from mesh.errors import LineageBroken
@@ -15,8 +15,7 @@ SIZE = _LAYOUT.size
 """29: version (1), topic id (16), partition (4), offset (8), big-endian."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Reference:
+class Reference(NamedTuple):
     """A coordinate by topic id, so that a re-created topic of the same name is not mistaken for the parent's."""
 
     topic_id: UUID

@@ -13,7 +13,7 @@ from mesh.consumer.record import Record
 from mesh.errors import UsageError
 from mesh.lineage import Descent, Reference
 from mesh.stream.times import epoch_ms
-from mesh.types import Coordinate, TopicPartition
+from mesh.types import Coordinate, TopicPartition, light
 
 
 class Encoded(NamedTuple):
@@ -26,9 +26,9 @@ class Encoded(NamedTuple):
 Value = Mapping[str, Any] | BaseModel | Encoded
 
 
-@dataclass(slots=True)
+@light
 class Arrival:
-    """An input record as a task takes it. Not frozen, for speed; nobody changes it.
+    """An input record as a task takes it.
 
     ``offset`` is its place in the log that the task reads: the input's own partition, or a repartitioned one.
     ``reference`` is where the public record lies, which is what parents name. ``key`` and ``value`` are its bytes.
@@ -37,22 +37,20 @@ class Arrival:
     record: Record
     offset: int
     reference: Reference
-    time: int | None
     key: bytes | None
     value: bytes | None
 
     @classmethod
     def of(cls, record: Record, key: bytes | None, value: bytes | None, offset: int | None = None) -> Arrival:
         """A record with its bytes; ``offset`` where the log is not the record's own partition."""
-        at, when = record.coordinate, record.event_time
-        return cls(
-            record,
-            at.offset if offset is None else offset,
-            reference_of(at),
-            None if when is None else epoch_ms(when),
-            key,
-            value,
-        )
+        at = record.coordinate
+        return cls(record, at.offset if offset is None else offset, reference_of(at), key, value)
+
+    @property
+    def time(self) -> int | None:
+        """Its event time in milliseconds; reckoned when it is asked for, since only windows do."""
+        when = self.record.event_time
+        return None if when is None else epoch_ms(when)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +69,10 @@ class Punctuation:
 
 def reference_of(coordinate: Coordinate) -> Reference:
     """A coordinate as a parent; raises UsageError where it does not say which topic it means."""
-    if coordinate.topic_id is None:
+    _, partition, offset, topic_id, _ = coordinate
+    if topic_id is None:
         raise UsageError(f"{coordinate} has no topic id, so it cannot be named as a parent; take a record's own")
-    return Reference(coordinate.topic_id, coordinate.partition, coordinate.offset)
+    return Reference(topic_id, partition, offset)
 
 
 class Output:
@@ -129,20 +128,14 @@ class Outcome:
 
 @dataclass(slots=True)
 class Changes:
-    """What a task's state has to write, in this order; a removal only once the input's offset is committed.
-
-    ``marks`` come after all of ``puts`` has been acknowledged: a record that is processed again finds the event time
-    as it was. In a transaction the order does not matter.
-    """
+    """What a task's state has to write, all of it in one transaction with the input's offset."""
 
     puts: list[tuple[bytes, bytes]] = field(default_factory=list)
-    marks: list[tuple[bytes, bytes]] = field(default_factory=list)
     removals: list[bytes] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Every change as (key, value); None removes."""
         yield from self.puts
-        yield from self.marks
         yield from ((key, None) for key in self.removals)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from mesh.lineage import PARENTS_HEADER, Descent, ParentSet, Reference, encode_deposit
@@ -20,8 +20,7 @@ PROGRESS_KEY: Final = b"progress"
 _FEW: Final = 4
 
 
-@dataclass(slots=True)
-class Emitted:
+class Emitted(NamedTuple):
     """A record for a topic; ``partition`` is BY_KEY where its key decides."""
 
     topic: str

@@ -181,12 +181,11 @@ class Fan:
         return Outcome(Fate.USED, outputs)
 
     def changes(self) -> Changes:
-        """All of them; ``mark`` of each after its windows, which is as good as after all."""
+        """All of them."""
         changes = Changes()
         for task in self._tasks.values():
             each = task.changes()
             changes.puts += each.puts
-            changes.marks += each.marks
             changes.removals += each.removals
         return changes
 

@@ -31,12 +31,31 @@ class Fold:
     previous: Identity | None = None
     since: ParentSet = field(default_factory=ParentSet)
     applied: int = -1
+    topic: bytes = b""
+    """The id of the topic in which ``applied`` is an offset; empty for a repartitioned log, and in older entries."""
+
+    def has(self, arrival: Arrival, *, repartitioned: bool) -> bool:
+        """Whether a record is in there already: somebody has set the group back. A topic made again begins at 0."""
+        if self.applied < arrival.offset:
+            return False
+        return repartitioned or self.topic in (b"", arrival.reference.topic_id.bytes)
+
+    def applies(self, arrival: Arrival, *, repartitioned: bool) -> None:
+        """The record is in there now."""
+        self.applied = arrival.offset
+        self.topic = b"" if repartitioned else arrival.reference.topic_id.bytes
 
     def entry(self) -> bytes:
         """Value, parents and applied offset together, so that none of them is ever without the others."""
         previous = None if self.previous is None else self.previous.slot + self.previous.digest
         return encode_value(
-            {"state": self.state, "previous": previous, "since": self.since.encode(), "applied": self.applied}
+            {
+                "state": self.state,
+                "previous": previous,
+                "since": self.since.encode(),
+                "applied": self.applied,
+                "topic": self.topic,
+            }
         )
 
     @classmethod
@@ -45,7 +64,9 @@ class Fold:
         found = decode_value(entry)
         previous = found["previous"]
         identity = None if previous is None else Identity(previous[:16], previous[16:])
-        return cls(found["state"], identity, ParentSet.decode(found["since"]), found["applied"])
+        return cls(
+            found["state"], identity, ParentSet.decode(found["since"]), found["applied"], found.get("topic", b"")
+        )
 
 
 class Folds:
@@ -192,14 +213,14 @@ class AggregateTask(_FoldTask):
 
     def _fold(self, key: bytes, arrival: Arrival) -> list[Output]:
         fold = self._folds.changing(key, self._declared.start)
-        if fold.applied >= arrival.offset:  # made again after a crash
+        if fold.has(arrival, repartitioned=self._setting.repartitioned):
             return []
         function = self._declared.function
         try:
             fold.state, value = function(fold.state, arrival.record)
         except Exception as error:
             raise failure(function, arrival.record.coordinate, error) from error
-        fold.applied = arrival.offset
+        fold.applies(arrival, repartitioned=self._setting.repartitioned)
         fold.since = fold.since | single(arrival.reference) if fold.since.lots else single(arrival.reference)
         if value is None:
             return []
@@ -218,7 +239,7 @@ class JoinTask(_FoldTask):
 
     def _fold(self, key: bytes, arrival: Arrival) -> list[Output]:
         fold = self._folds.changing(key, self._declared.start)
-        if fold.applied >= arrival.offset:
+        if fold.has(arrival, repartitioned=self._setting.repartitioned):
             return []
         # No tables: a lookup that waits would leave behind what the function changed in place.
         step = Step(arrival, Tables(), captures=False)
@@ -229,5 +250,5 @@ class JoinTask(_FoldTask):
             raise failure(function, arrival.record.coordinate, error) from error
         finally:
             step.close()
-        fold.applied = arrival.offset
+        fold.applies(arrival, repartitioned=self._setting.repartitioned)
         return [Output(each.value, self._named(each.descent)) for each in outputs]

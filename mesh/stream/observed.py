@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from mesh.lineage import OffsetSet, Progress, failures_of
 from mesh.stream.arrival import Fate, Outcome
 from mesh.stream.batches import Made
 from mesh.stream.binding import Bound, Tally
 from mesh.stream.watermark import Source
+
+_USED: Final = Fate.USED
 
 
 @dataclass(slots=True)
@@ -27,6 +30,8 @@ class Fates:
         """The next record."""
         fate = outcome.fate
         self.delivered.append(offset)
+        if fate is _USED:
+            return
         if fate is Fate.FILTERED:
             self.filtered.append(offset)
         elif fate is Fate.LATE:

@@ -41,7 +41,6 @@ class Pane:
     revision: int = -1
     previous: Identity | None = None
     closed: bool = False
-    applied: int = -1
     chunks: int = 0
     pending: list[Arrival] = field(default_factory=list)
     absorbed: list[Ident] = field(default_factory=list)
@@ -55,7 +54,6 @@ class Pane:
         """A record falls into it."""
         self.arrivals.append(arrival)
         self.pending.append(arrival)
-        self.applied = max(self.applied, arrival.offset)
 
     def in_order(self) -> list[Arrival]:
         """Its records in the order of the log."""
@@ -68,7 +66,6 @@ class Pane:
             "revision": self.revision,
             "previous": None if self.previous is None else self.previous.slot + self.previous.digest,
             "closed": self.closed,
-            "applied": self.applied,
             "absorbed": [list(each) for each in self.absorbed],
         }
         packed = encode_value(head)
@@ -112,7 +109,7 @@ def pane_of(ident: Ident, key_bytes: bytes, chunks: Sequence[Chunk], stored: Sto
     head = chunks[-1].head
     previous = head["previous"]
     pane = Pane(ident, key_bytes, *head["window"])
-    pane.revision, pane.closed, pane.applied = head["revision"], head["closed"], head["applied"]
+    pane.revision, pane.closed = head["revision"], head["closed"]
     pane.previous = None if previous is None else Identity(previous[:16], previous[16:])
     pane.absorbed = [tuple(each) for each in head["absorbed"]]
     pane.chunks = len(chunks)

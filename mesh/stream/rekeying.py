@@ -50,8 +50,9 @@ class Passage:
     def saw(self, arrival: Arrival) -> None:
         """A record goes to the repartitioned log, or is left out of it; either way time has come so far."""
         self.last = arrival.reference
-        if arrival.time is not None and (self.furthest is None or arrival.time > self.furthest):
-            self.furthest = arrival.time
+        time = arrival.time
+        if time is not None and (self.furthest is None or time > self.furthest):
+            self.furthest = time
 
     def told(self, topic: str, partitions: int, *, rests: bool) -> Iterator[Emitted]:
         """So, or that nothing more comes for now, for every partition of the log; nothing where no time is known."""

@@ -22,6 +22,8 @@ class Step:
     could not tell which outputs its records went into.
     """
 
+    __slots__ = ("_captures", "_found", "_named", "_over", "_tables", "record")
+
     def __init__(self, arrival: Arrival, tables: Tables, *, captures: bool = True) -> None:
         self.record = arrival.record
         self._tables, self._captures = tables, captures

@@ -25,10 +25,11 @@ class WindowFailed(ProcessingFailed):
 class Task(Protocol):
     """One function at work on one log (a partition of an input, or of the repartitioned log).
 
-    A driver gives it the records of the log in order, each once; writes the outputs, then what ``changes`` gives, then
-    commits the input's offset, and says so by ``committed``. Or it says ``rolled_back``, and gives again every record
-    since the last commit. A driver that cannot write all of that at once (at least once) may also give records again
-    after a crash: they are recognised by their offsets, and outputs made again have the same identity.
+    A driver gives it the records of the log in order, each once; writes the outputs, then in one transaction what
+    ``changes`` gives and the input's offset, and says so by ``committed``. Or it says ``rolled_back``, and gives again
+    every record since the last commit. Outputs that are not of the transaction (at least once) are made again after a
+    crash, with the same identity. Records that are in the state already, because somebody has set the group back, are
+    recognised by their offsets and make nothing.
     """
 
     def restore(self, entries: Iterable[tuple[bytes, bytes]]) -> None:

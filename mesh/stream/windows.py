@@ -45,20 +45,25 @@ class WindowTask(ABC):
 
     def __init__(self, declared: Windowed, setting: Setting) -> None:
         self._declared, self._setting, self._shape = declared, setting, declared.shape
-        self._time = Timekeeper(setting.scope, setting.sources, declared.shape.lateness)
+        self._time = Timekeeper(
+            setting.scope, setting.sources, declared.shape.lateness, repartitioned=setting.repartitioned
+        )
         self._panes = Panes(setting.scope, declared.shape.retention)
 
     def apply(self, arrival: Arrival) -> Outcome:
         """Close what the record's time closes, then put it where it falls; a record without a time is filtered."""
-        if arrival.time is None:
+        time = arrival.time
+        if time is None:
             return _FILTERED
         key = key_bytes(self._declared.key, arrival)
+        if self._time.has(arrival):
+            return _FILTERED if key is None else Outcome(Fate.USED)
         outputs: list[Output] = []
-        if self._time.record(arrival, arrival.time):
+        if self._time.record(arrival, time):
             self._advance(arrival.reference, outputs)
         if key is None:
             return Outcome(Fate.FILTERED, outputs)
-        return Outcome(self._place(arrival, arrival.time, key, outputs), outputs)
+        return Outcome(self._place(arrival, time, key, outputs), outputs)
 
     @abstractmethod
     def _place(self, arrival: Arrival, time: int, key: bytes, outputs: list[Output]) -> Fate:
@@ -66,6 +71,8 @@ class WindowTask(ABC):
 
     def punctuate(self, punctuation: Punctuation) -> Outcome:
         """Time goes on without a record."""
+        if self._time.has(punctuation):
+            return Outcome(Fate.USED)
         outputs: list[Output] = []
         if self._time.punctuation(punctuation) and self._time.last is not None:
             self._advance(self._time.last, outputs)
@@ -98,7 +105,6 @@ class WindowTask(ABC):
         where = f"the window {window.start:%Y-%m-%dT%H:%M:%S} of {arrivals[-1].record.coordinate}"
         with calling(function, where, WindowFailed):
             value = function(key, window, [arrival.record for arrival in arrivals])
-        pane.applied = max(pane.applied, arrivals[-1].offset)
         if value is None:
             return
         descent = self._descent(pane, driving, len(outputs))
@@ -115,9 +121,9 @@ class WindowTask(ABC):
         return Descent(driving, index, parents, None, slot, pane.previous)
 
     def changes(self) -> Changes:
-        """Windows first, event time last."""
+        """The windows and the event time."""
         changes = self._panes.changes()
-        changes.marks = self._time.entries()
+        changes.puts += self._time.entries()
         return changes
 
     def committed(self) -> None:
@@ -159,8 +165,6 @@ class FixedTask(WindowTask):
             fate = Fate.USED
             if pane is None:
                 pane = self._panes.new(Pane((start, end), key, start, end))
-            elif pane.applied >= arrival.offset:  # made again after a crash
-                continue
             self._panes.changing(pane).add(arrival)
             self._settle(pane, arrival, outputs)
         return fate
@@ -176,8 +180,6 @@ class SessionTask(WindowTask):
     def _place(self, arrival: Arrival, time: int, key: bytes, outputs: list[Output]) -> Fate:
         gap = self._shape.gap or 0
         near = sorted((pane for pane in self._panes.of_key(key) if pane.start - gap < time < pane.end), key=_earliest)
-        if any(pane.applied >= arrival.offset and _holds(pane, arrival.offset) for pane in near):
-            return Fate.USED
         if not near and time + gap + self._shape.retention <= self._time.mark:
             return Fate.LATE
         pane = self._joined(near) if near else Pane((arrival.offset,), key, time, time + gap)
@@ -208,7 +210,3 @@ class SessionTask(WindowTask):
 
 def _earliest(pane: Pane) -> tuple[int, Ident]:
     return pane.start, pane.ident
-
-
-def _holds(pane: Pane, offset: int) -> bool:
-    return any(arrival.offset == offset for arrival in pane.arrivals)

@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -134,7 +134,7 @@ def expected(inputs: dict[int, Reference]) -> Counter[tuple[Reference, int, Pare
         kind = number % 6
         if kind == 0:
             continue
-        other = replace(place, offset=0) if kind == 5 else place
+        other = place._replace(offset=0) if kind == 5 else place
         for index in range(2 if kind == 2 else 1):
             found[place, index, ParentSet.of([place, other])] += 1
     return found

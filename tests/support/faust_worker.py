@@ -48,7 +48,7 @@ def mixed(app: Any, options: Namespace) -> None:
             elif kind == 4:
                 await stream.current_event.forward(app.output)
             else:
-                first = replace(record, coordinate=replace(record.coordinate, offset=0))
+                first = replace(record, coordinate=record.coordinate._replace(offset=0))
                 with app.derive(first, record):
                     await app.output.send(value=reading(record))
 

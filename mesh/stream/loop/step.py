@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from mesh.errors import MalformedBody, RecordsLost
 from mesh.kafka import Admin, Message, Transaction
 from mesh.lineage import encode_progress
-from mesh.stream.arrival import Arrival, Fate, Output, Place
+from mesh.stream.arrival import Arrival, Fate, Outcome, Output, Place, Punctuation
 from mesh.stream.batches import Bulk, Made, Stretch
 from mesh.stream.binding import Binding, Running, Tally, Told
 from mesh.stream.emission import PROGRESS_KEY, Emitted, Emitter
@@ -191,20 +191,23 @@ class ProcessorStep:
                     return False
             else:
                 break
-        if isinstance(entry, Arrival):
-            place = work.place
-            product = str(entry.record.product) if place.repartitioned else place.product
-            source = product, entry.reference.partition
-            # Its fate is told once: by the function that takes it, not by the one that only keys it anew.
-            if not work.routes or outcome.routed is None:
-                opened.observed.sources[source].note(entry.reference.offset, outcome)
-            if work.routes:
-                if outcome.fate is not Fate.PARKED:
-                    opened.passage.saw(entry)
-                if outcome.routed is not None:
-                    produce(transaction, rekeyed(self._topics.repartition, entry, outcome.routed))
+        if work.routes:
+            self._pass_on(transaction, opened, entry, outcome)
+        elif isinstance(entry, Arrival):
+            opened.fates_of(entry).note(entry.reference.offset, outcome)
         self._write(transaction, opened, outcome.outputs)
         return True
+
+    def _pass_on(self, transaction: Transaction, opened: Open, entry: Arrival | Punctuation, outcome: Outcome) -> None:
+        """Its fate is told once: by the function that takes it, not by the one that only keys it anew."""
+        if not isinstance(entry, Arrival):
+            return
+        if outcome.routed is None:
+            opened.fates_of(entry).note(entry.reference.offset, outcome)
+        else:
+            produce(transaction, rekeyed(self._topics.repartition, entry, outcome.routed))
+        if outcome.fate is not Fate.PARKED:
+            opened.passage.saw(entry)
 
     def _write(self, transaction: Transaction, opened: Open, outputs: Sequence[Output]) -> None:
         for output in outputs:
@@ -214,7 +217,9 @@ class ProcessorStep:
     def _opened(self, partition: TopicPartition, work: Work) -> Open:
         if partition not in self._open:
             source = work.place.product, work.place.partition
-            self._open[partition] = Open(Observed(work.position, work.position), Passage(source))
+            self._open[partition] = Open(
+                Observed(work.position, work.position), Passage(source), work.place.repartitioned
+            )
         return self._open[partition]
 
     def unreadable(self, transaction: Transaction, partition: TopicPartition, offset: int, reason: str) -> None:

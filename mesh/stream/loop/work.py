@@ -8,8 +8,8 @@ from typing import Final
 
 from mesh.consumer.record import RecordReader
 from mesh.kafka import Message
-from mesh.stream.arrival import Arrival, Outcome, Place, Punctuation
-from mesh.stream.observed import Observed
+from mesh.stream.arrival import Arrival, Outcome, Place, Punctuation, reference_of
+from mesh.stream.observed import Fates, Observed
 from mesh.stream.rekeying import Passage
 from mesh.stream.task import Task
 
@@ -44,7 +44,17 @@ class Open:
 
     observed: Observed
     passage: Passage
+    repartitioned: bool = False
     rests: bool = False
+    _own: Fates | None = None
+
+    def fates_of(self, arrival: Arrival) -> Fates:
+        """Where it is told what becomes of a record: a repartitioned log holds those of many partitions."""
+        if self.repartitioned:
+            return self.observed.sources[str(arrival.record.product), arrival.reference.partition]
+        if self._own is None:
+            self._own = self.observed.sources[self.passage.source]
+        return self._own
 
 
 def direct(reader: RecordReader) -> DirectRead:
@@ -52,6 +62,7 @@ def direct(reader: RecordReader) -> DirectRead:
     read = reader.read
 
     def arrival(message: Message) -> Arrival:
-        return Arrival.of(read(message), message.key(), message.value())
+        record = read(message)
+        return Arrival(record, message.offset(), reference_of(record.coordinate), message.key(), message.value())
 
     return arrival

@@ -40,7 +40,7 @@ class Writer:
 
     def write(self, transaction: Transaction, output: Output) -> None:
         """The next output; raises EncodingRefused for what is not of the derived product's schema."""
-        deposit = self._emitter.deposit(output)
+        deposit = None if output.alone else self._emitter.deposit(output)
         if deposit is not None:
             deposited = Deposited()
             _produce(transaction, deposit, deposited)
@@ -48,7 +48,7 @@ class Writer:
         elif self._held:
             self._held.append((output, None))
         else:
-            _produce(transaction, self._emitter.record(output))
+            transaction.produce(*self._emitter.record(output))
 
     def settle(self, transaction: Transaction) -> None:
         """After the flush: what waited for it."""
@@ -64,7 +64,7 @@ class Writer:
 
 def _produce(transaction: Transaction, each: Emitted, deposited: Deposited | None = None) -> None:
     report = None if deposited is None else deposited.report
-    transaction.produce(each.topic, each.partition, each.key, each.value, each.headers or None, report=report)
+    transaction.produce(*each, report=report)
 
 
 def produce(transaction: Transaction, each: Emitted) -> None:

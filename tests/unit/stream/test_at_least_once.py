@@ -1,19 +1,21 @@
-"""A driver that cannot write outputs, state and offsets at once: records come again, and nothing new comes of it."""
+"""A driver whose outputs are not of the transaction, and a group set back: records come again, and make nothing new."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from mesh.lineage import Identity
-from mesh.stream import Changes, Output, Place
+from mesh.stream import Arrival, Output, Place
 from tests.support.pipeline_oracle import expected
 from tests.support.pipeline_run import NAMES, Rehearsal, arrival, as_made, engine_of
-from tests.support.pipelines import EVENTS, KINDS, Case, Kind, cases
+from tests.support.pipelines import EVENTS, KINDS, Case, Event, Kind, cases
 
 
 class Gate:
@@ -30,23 +32,13 @@ class Gate:
             assert known == identity, "a replay diverged"
 
 
-def write_some(work: Rehearsal, changes: Changes, dice: random.Random) -> bool:
-    """Write state in its order, and perhaps die on the way; gives whether the input's offset was committed.
-
-    Windows in any order among themselves, event time when all of them are there, removals after the commit.
-    """
-    puts = changes.puts[:]
-    count = dice.randint(0, len(puts) * 2)
-    work.changelog |= dict(puts[:count])
-    if count < len(puts) or dice.random() < 0.3:
+def write(work: Rehearsal, dice: random.Random) -> bool:
+    """Write state and offset, or nothing of it, or be set back to an earlier offset; gives whether it was committed."""
+    chance = dice.random()
+    if chance < 0.3:
         return False
-    work.changelog |= dict(changes.marks)
-    if dice.random() < 0.3:
-        return False
-    for key in changes.removals:
-        if dice.random() < 0.7:
-            work.changelog.pop(key, None)
-    return True
+    work.commit()
+    return chance < 0.8
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -63,12 +55,44 @@ def test_records_that_come_again_make_the_same_outputs_or_none(kind: Kind, data:
             at = committed
             for at in range(committed, min(len(log), committed + dice.randint(1, 6))):
                 gate.take(work.task.apply(arrival(EVENTS, partition, at, log[at])).outputs)
-            if write_some(work, work.task.changes(), dice):
+            if write(work, dice):
                 committed = at + 1
-                work.task.committed()
                 if dice.random() < 0.7:
                     continue
             work.restart()
         gates.append(gate)
     made = [each for gate in gates for each in as_made(output for _, output in gate.passed.values())]
     assert made == expected(case).all()
+
+
+def once_more(arrived: Arrival, topic_id: UUID) -> Arrival:
+    """The same record of a topic that was made again under its name."""
+    place = arrived.record.coordinate._replace(topic_id=topic_id)
+    return Arrival.of(replace(arrived.record, coordinate=place), arrived.key, arrived.value)
+
+
+@pytest.mark.parametrize("kind", ["running", "tumbling", "hopping", "session"])
+def test_a_group_set_back_makes_nothing_new_but_a_topic_made_again_does(kind: Kind) -> None:
+    events = tuple(Event(0, "a", 60 * at, at + 1) for at in range(9))
+    case = Case(kind, events, partitions=1, size=10, hop=5)
+    engine = engine_of(case)
+    work = Rehearsal(engine, Place(EVENTS, 0))
+    arrivals = [arrival(EVENTS, 0, at, each) for at, each in enumerate(events)]
+    first = [output for each in arrivals for output in work.task.apply(each).outputs]
+    work.commit()
+    work.restart()
+    assert first
+    assert [output for each in arrivals for output in work.task.apply(each).outputs] == []
+    # Times of a day later: the windows of the old records are over.
+    again = [once_more(arrival(EVENTS, 0, at, later(each)), UUID(int=99)) for at, each in enumerate(events)]
+    made = [output for each in again for output in work.task.apply(each).outputs]
+    drivers = {each.driving.offset for each in made if each.driving.topic_id == UUID(int=99)}
+    assert len(drivers) >= len(first) // 2, "records of the new topic are not those of the old one"
+    parents = {each.topic_id for output in made for each in output.descent.parents or ()}
+    assert UUID(int=99) in parents
+
+
+def later(event: Event) -> Event:
+    """The same event on the next day."""
+    assert event.time is not None
+    return replace(event, time=event.time + 86_400)
