@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import fastavro
@@ -15,10 +16,12 @@ from hypothesis import strategies as st
 from mesh.contract.shape import shape_of
 from mesh.errors import ContractInvalid, MalformedBody
 from mesh.judge.decoder import Decoder
+from mesh.judge.logical import for_people
 from tests.support import avro_oracle as oracle
 
 LONG_LIST = {"type": "array", "items": "long"}
 LONG_MAP = {"type": "map", "values": "long"}
+MILLIS = shape_of({"type": "long", "logicalType": "timestamp-millis"})
 ENUM = {"type": "enum", "name": "E", "symbols": ["A", "B"]}
 
 
@@ -150,6 +153,55 @@ def _by_oracle(schema: Any, body: bytes) -> tuple[bool, object]:
         return True, oracle.read(schema, body)
     except oracle.Bad:
         return False, None
+
+
+MEANT = {
+    "long": ("timestamp-millis", "timestamp-micros", "time-micros"),
+    "int": ("date", "time-millis"),
+    "string": ("uuid",),
+}
+
+
+def meant(data: st.DataObject, schema: Any) -> Any:
+    """The same schema with logical types in it."""
+    if isinstance(schema, list):
+        return [meant(data, branch) for branch in schema]
+    if isinstance(schema, str):
+        names = MEANT.get(schema)
+        return schema if names is None else {"type": schema, "logicalType": data.draw(st.sampled_from(names))}
+    changed = {name: meant(data, schema[name]) for name in ("items", "values") if name in schema}
+    if "fields" in schema:
+        changed["fields"] = [part | {"type": meant(data, part["type"])} for part in schema["fields"]]
+    return schema | changed
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_values_for_people_are_those_of_the_plain_ones(data: st.DataObject) -> None:
+    schema = data.draw(oracle.schemas())
+    body = bytearray(_written(schema, data.draw(oracle.values(schema))))
+    if body and data.draw(st.booleans()):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    shape = shape_of(meant(data, schema))
+    convert = for_people(shape) or (lambda value: value)
+    plain = _told(Decoder(shape), bytes(body), convert)
+    assert _told(Decoder(shape, logical=True), bytes(body), lambda value: value) == plain
+
+
+def _told(decoder: Decoder, body: bytes, convert: Callable[[Any], object]) -> str:
+    try:
+        return repr(convert(decoder.decode(body)))
+    except MalformedBody as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("bits", [7, 14, 34, 35, 41, 42, 48, 63])
+def test_times_in_milliseconds_are_read_like_other_numbers(bits: int) -> None:
+    for number in (sign * (1 << bits - 1) + step for sign in (1, -1) for step in (-1, 0, 1)):
+        body = _written("long", number)
+        cases = [body, body[:-1], body + b"\0", body[:-1] + bytes((body[-1] | 0x80, 0)), b"\xff" * 5 + body]
+        for case in cases:
+            assert _told(Decoder(MILLIS), case, repr) == _told(Decoder(shape_of("long")), case, repr)
 
 
 def _agree(schema: Any, body: bytes) -> bool:
