@@ -20,7 +20,10 @@ _CHUNK = 512
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """All that a processor said of one input partition; ranges may overlap after a crash, so sets are joined."""
+    """All that a processor said of one input partition.
+
+    Ranges overlap after a crash, or when the group was set back: of a record the last word counts that was delivered.
+    """
 
     covered: OffsetSet = EMPTY
     delivered: OffsetSet = EMPTY
@@ -37,17 +40,31 @@ class Account:
         """Join its commits."""
         ranges = [OffsetSet.between(each.start, each.end) for each in said]
         covered = OffsetSet.union(ranges)
+        later = _later(said)
         return cls(
             covered,
             OffsetSet.union(each.delivered for each in said),
-            OffsetSet.union(each.filtered for each in said),
-            OffsetSet.union(each.late for each in said),
-            OffsetSet.union(each.parked for each in said),
+            OffsetSet.union(each.filtered - over for each, over in zip(said, later, strict=True)),
+            OffsetSet.union(each.late - over for each, over in zip(said, later, strict=True)),
+            OffsetSet.union(each.parked - over for each, over in zip(said, later, strict=True)),
             sum(each.outputs for each in said),
             len(said),
             max((each.watermark for each in said if each.watermark is not None), default=None),
             sum(map(len, ranges)) > len(covered),
         )
+
+
+def _later(said: Sequence[Progress]) -> list[OffsetSet]:
+    """For each commit the records that a later one of an overlapping range speaks of."""
+    found: list[list[OffsetSet]] = [[] for _ in said]
+    begun: list[int] = []
+    for number in sorted(range(len(said)), key=lambda each: said[each].start):
+        begun = [each for each in begun if said[each].end > said[number].start]
+        for other in begun:
+            older, newer = sorted((other, number))
+            found[older].append(said[newer].delivered)
+        begun.append(number)
+    return [OffsetSet.union(each) for each in found]
 
 
 Accounts = Mapping[tuple[UUID, int], Account]

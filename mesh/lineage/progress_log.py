@@ -36,11 +36,12 @@ class ProgressLog:
         Each input partition's ranges ascend, so halving finds it, unless the processor was set back: then the newest
         ones are looked through.
         """
-        return self._halving(source) or self.newest(source)
+        return self._halving(source) or next((each for each in self._newest_first() if _covers(each, source)), None)
 
-    def newest(self, source: Reference) -> Told | None:
-        """The last of the commits that cover an input record, among the newest ones; None where none of those does."""
-        return next((each for each in self._newest_first() if _covers(each, source)), None)
+    def last_word(self, source: Reference) -> Told | None:
+        """The last of the commits that say what became of an input record, among the newest; None where none does."""
+        told = (each for each in self._newest_first() if _covers(each, source))
+        return next((each for each in told if source.offset in each[1].delivered), None)
 
     def told(self) -> Iterator[Told]:
         """Every commit, as they were written."""

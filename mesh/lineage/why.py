@@ -178,11 +178,15 @@ def use_of(source: Reference, consumer: Consumer, outputs: Sequence[Effect]) -> 
     except (NotAuthorised, NotFound, BrokerUnreachable) as error:
         return Use(product, Ending.UNKNOWN, str(error), outputs=tuple(outputs))
     progress = told[1]
-    if source.offset in progress.parked:
-        # A processor that was mended and set back has spoken of it since.
-        progress = (log.newest(source) or told)[1]
+    if _may_have_changed(progress, source.offset, bool(outputs)):
+        progress = (log.last_word(source) or told)[1]
     ending, reason = _said(progress, source.offset, len(outputs))
     return Use(product, ending, reason, progress.build, progress.created_at, tuple(outputs))
+
+
+def _may_have_changed(progress: Progress, offset: int, made: bool) -> bool:
+    """Whether another commit may say something else of a record: that of a processor that was set back, or before."""
+    return offset in progress.parked or offset not in progress.delivered or (made and offset in progress.filtered)
 
 
 def _uncovered(source: Reference, log: ProgressLog, made: bool) -> tuple[Ending, str]:

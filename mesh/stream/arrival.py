@@ -81,21 +81,17 @@ class Output:
     The only output of its only parent is by far the most frequent one, so its descent is made when it is asked for.
     """
 
-    __slots__ = ("_descent", "driving", "value")
+    __slots__ = ("_descent", "alone", "driving", "value")
 
     def __init__(self, value: Value, descent: Descent | Reference) -> None:
-        """``descent`` may be the only parent itself."""
+        """``descent`` may be the only parent itself; ``alone`` says that it is."""
         self.value = value
+        self.alone = type(descent) is Reference
         self._descent: Descent | None = None
         if isinstance(descent, Reference):
             self.driving = descent
         else:
             self.driving, self._descent = descent.driving, descent
-
-    @property
-    def alone(self) -> bool:
-        """Whether it is known to be the only output of its only parent."""
-        return self._descent is None
 
     @property
     def descent(self) -> Descent:
@@ -111,6 +107,8 @@ class Fate(StrEnum):
     LATE = "late"
     PARKED = "parked"
     """Its handling failed; nothing came of it."""
+    KNOWN = "known"
+    """It is in the state already, since somebody set the group back: its fate was told then."""
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from inspect import Parameter, signature
 from typing import Any, Literal
 
 from mesh.consumer.record import Record
@@ -53,11 +54,18 @@ class Batched:
 
 @dataclass(frozen=True, slots=True)
 class Columnar:
-    """The same as Arrow columns: ``function(batch)`` gives a batch, a table or None."""
+    """The same as Arrow columns: ``function(batch)`` or ``function(batch, step)`` gives a batch, a table or None."""
 
     products: tuple[str, ...]
-    function: Callable[[Any], Any]
+    function: Callable[..., Any]
     size: int
+
+    @property
+    def looks(self) -> bool:
+        """Whether the function takes a step, to look up other products."""
+        kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+        wanted = [each for each in signature(self.function).parameters.values() if each.kind in kinds]
+        return len([each for each in wanted if each.default is Parameter.empty]) > 1
 
 
 @dataclass(frozen=True, slots=True)

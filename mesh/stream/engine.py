@@ -137,7 +137,9 @@ class Engine:
         if source is None:
             raise UsageError(f"{place.product} has no schemas here; a function over columns needs them")
         encoder = None if self._encoded_by is None else columnar.TableEncoder(*self._encoded_by)
-        task: Task = columnar.ColumnsTask(handler, columnar.Reading(source), encoder, self._parking)
+        contracts = {each.product: each.source.contract for each in self._inputs.values() if each.source is not None}
+        aids = columnar.Aids(self._tables, contracts, self._parking)
+        task: Task = columnar.ColumnsTask(handler, columnar.Reading(source), encoder, aids)
         return task
 
     def _setting(self, handler: Windowed | Aggregated | Joined, place: Place) -> Setting:

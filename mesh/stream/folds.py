@@ -83,14 +83,15 @@ class Folds:
 
     def changing(self, key: bytes, start: Any) -> Fold:
         """The state of a key, which is about to change; ``start`` makes the first."""
-        fold = self._known(key)
+        fold = self.known(key)
         if fold is None:
             fold = self._folds[key] = Fold(start())
         if key not in self._changed:
             self._changed[key] = self._written.get(key)
         return fold
 
-    def _known(self, key: bytes) -> Fold | None:
+    def known(self, key: bytes) -> Fold | None:
+        """The state of a key; None where it has none."""
         fold = self._folds.get(key)
         if fold is None and (entry := self._written.get(key)) is not None:
             fold = self._folds[key] = Fold.of(entry)
@@ -98,7 +99,7 @@ class Folds:
 
     def copied(self, key: bytes) -> Fold | None:
         """A key's state as bytes, which no function changes; None where it has none."""
-        fold = self._known(key)
+        fold = self.known(key)
         return None if fold is None else replace(fold, state=encode_value(fold.state))
 
     def put_back(self, key: bytes, copied: Fold | None) -> None:
@@ -152,6 +153,9 @@ class _FoldTask(ABC):
         key = key_bytes(self._key, arrival)
         if key is None:
             return Outcome(Fate.FILTERED)
+        fold = self._folds.known(key)
+        if fold is not None and fold.has(arrival, repartitioned=self._setting.repartitioned):
+            return Outcome(Fate.KNOWN)
         if self._parking is None:
             return Outcome(Fate.USED, self._fold(key, arrival))
         copied = self._folds.copied(key)
@@ -163,7 +167,7 @@ class _FoldTask(ABC):
 
     @abstractmethod
     def _fold(self, key: bytes, arrival: Arrival) -> list[Output]:
-        """Change the state of a key by a record; nothing more where it is in there already."""
+        """Change the state of a key by a record that is not in there yet."""
 
     def punctuate(self, punctuation: Punctuation) -> Outcome:
         """Time changes nothing here."""
@@ -213,8 +217,6 @@ class AggregateTask(_FoldTask):
 
     def _fold(self, key: bytes, arrival: Arrival) -> list[Output]:
         fold = self._folds.changing(key, self._declared.start)
-        if fold.has(arrival, repartitioned=self._setting.repartitioned):
-            return []
         function = self._declared.function
         try:
             fold.state, value = function(fold.state, arrival.record)
@@ -239,8 +241,6 @@ class JoinTask(_FoldTask):
 
     def _fold(self, key: bytes, arrival: Arrival) -> list[Output]:
         fold = self._folds.changing(key, self._declared.start)
-        if fold.has(arrival, repartitioned=self._setting.repartitioned):
-            return []
         # No tables: a lookup that waits would leave behind what the function changed in place.
         step = Step(arrival, Tables(), captures=False)
         function = self._declared.function

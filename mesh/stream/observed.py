@@ -13,7 +13,9 @@ from mesh.stream.batches import Made
 from mesh.stream.binding import Bound, Tally
 from mesh.stream.watermark import Source
 
+# Asking the enumeration costs, and every record is asked.
 _USED: Final = Fate.USED
+_KNOWN: Final = Fate.KNOWN
 
 
 @dataclass(slots=True)
@@ -29,6 +31,8 @@ class Fates:
     def note(self, offset: int, outcome: Outcome) -> None:
         """The next record."""
         fate = outcome.fate
+        if fate is _KNOWN:
+            return
         self.delivered.append(offset)
         if fate is _USED:
             return
@@ -76,8 +80,9 @@ class Observed:
         self, author: Author, inputs: Mapping[str, Bound], watermark: int | None, now_ms: int, *, repartitioned: bool
     ) -> Iterator[Progress]:
         """A record for each input partition; out of a repartitioned log the ranges are those of the records seen."""
-        for count, ((product, partition), fates) in enumerate(self.sources.items()):
-            delivered = _offsets(fates.delivered)
+        told = {source: fates for source, fates in self.sources.items() if fates.delivered or not repartitioned}
+        for count, ((product, partition), fates) in enumerate(told.items()):
+            delivered = _offsets(fates.delivered) if repartitioned else _in_order(fates.delivered)
             runs = delivered.runs
             yield Progress(
                 processor=author.processor,
@@ -101,3 +106,10 @@ class Observed:
 def _offsets(offsets: list[int]) -> OffsetSet:
     """Ascending already, but where an interrupted writer wrote into a repartitioned log twice."""
     return OffsetSet.of(sorted(set(offsets)))
+
+
+def _in_order(offsets: list[int]) -> OffsetSet:
+    """Of a log in its order, so that the ends tell whether there are holes."""
+    if offsets and offsets[-1] - offsets[0] + 1 == len(offsets):
+        return OffsetSet(((offsets[0], len(offsets)),))
+    return OffsetSet.of(offsets)

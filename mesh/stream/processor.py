@@ -73,7 +73,8 @@ class Processor:
 
         The columns are the fields as they were written, and ``mesh-row``, which says which row each is. Rows of the
         output are made from the row that their ``mesh-row`` names; without that column, from the one in their place. A
-        record that retracts its key has nulls in all other fields. Nothing can be looked up. Needs the extra ``arrow``.
+        record that retracts its key has nulls in all other fields. ``function(batch, step)`` looks up other products by
+        ``step.lookup(product, batch, "column")``, which gives their rows as a batch too. Needs the extra ``arrow``.
         """
         return self._taking(products, lambda function: Columnar(products, function, _positive(size)))
 

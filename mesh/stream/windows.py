@@ -23,6 +23,7 @@ from mesh.stream.values import decode_value
 from mesh.stream.watermark import Source
 
 _FILTERED: Final = Outcome(Fate.FILTERED)
+_KNOWN: Final = Outcome(Fate.KNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class WindowTask(ABC):
             return _FILTERED
         key = key_bytes(self._declared.key, arrival)
         if self._time.has(arrival):
-            return _FILTERED if key is None else Outcome(Fate.USED)
+            return _KNOWN
         outputs: list[Output] = []
         if self._time.record(arrival, time):
             self._advance(arrival.reference, outputs)

@@ -136,7 +136,7 @@ def _far_or_over(admin: Admin, product: Contract, goal: int, worker: Worker) -> 
         ("running", 3),
         *(
             pytest.param(kind, 20, marks=[pytest.mark.soak, pytest.mark.timeout(1_800)])
-            for kind in ("hopping", "session", "pairs", "asof", "batch", "columns")
+            for kind in ("hopping", "session", "pairs", "asof", "batch", "columns", "priced")
         ),
     ],
 )

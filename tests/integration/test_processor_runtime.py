@@ -20,9 +20,10 @@ from mesh.contract import Contract
 from mesh.errors import UsageError
 from mesh.judge.rows import RowCodec
 from mesh.kafka import Admin, LogReader
+from mesh.lineage.balance import HopBalance
 from mesh.lineage.why import Ending
 from mesh.stream import ProcessingFailed
-from mesh.stream.binding import RUNTIMES, Runtime
+from mesh.stream.binding import RUNTIMES, Runtime, Tally
 from mesh.types import TopicPartition
 from tests.support.broker import eventually
 from tests.support.derived import Looker, Written, derived, publish, source
@@ -57,7 +58,7 @@ def _alone(name: str, **changes: Any) -> Any:
     return lambda domain: derived(f"{domain}.{name}", [f"{domain}.events"], **changes)
 
 
-SHAPES = {name: _alone(name) for name in ("large", "failing", "stopped", "parking")} | {
+SHAPES = {name: _alone(name) for name in ("large", "failing", "stopped", "parking", "counting")} | {
     "loop-parking": _alone("loop-parking", repartition=True),
     "faust-parking": _alone("faust-parking", repartition=True),
     "loop-ahead": _alone("loop-ahead", repartition=True),
@@ -213,6 +214,9 @@ def test_parked_records_are_told_add_up_and_are_processed_when_the_group_is_set_
     assert told[0].reason.startswith("an output is not of its schema: total is of type str")
     assert f"ZeroDivisionError at {__file__}" in told[1].reason
     assert f"{product.product} said so" in told[1].reason
+    count = counting(shop)
+    assert way_in.process(count, until_end=True).records == EVENT_COUNT
+    before = [fates(each) for each in way_in.reconcile(count.product).hops]
     set_back(mesh, product, shop.events)
     mended = tens(str(product.product), lambda amount: amount)
     assert way_in.process(mended, until_end=True).outputs == EVENT_COUNT
@@ -220,8 +224,32 @@ def test_parked_records_are_told_add_up_and_are_processed_when_the_group_is_set_
     again = way_in.reconcile(product.product)
     assert again.adds_up, again.mismatches
     assert sum(each.repeated for each in again.gate) == EVENT_COUNT - 45
+    assert sum(each.parked for each in again.hops) == 0
     (use,) = [each for each in way_in.why(failed.at).uses if each.product == str(product.product)]
     assert (use.ending, len(use.outputs)) == (Ending.USED, 1)
+    # What is in a state already makes nothing more, and nothing else is said of it.
+    set_back(mesh, shop.product("counting"), shop.events)
+    assert way_in.process(count, until_end=True) == Tally()
+    after = way_in.reconcile(count.product)
+    assert after.adds_up, after.mismatches
+    assert [fates(each) for each in after.hops] == before
+
+
+def counting(shop: Shop) -> Processor:
+    """How many of the amounts of a minute are no multiple of three; the others are filtered."""
+    made = Processor(str(shop.product("counting").product))
+    key = lambda record: "c" if record.value["amount"] % 3 else None  # noqa: E731
+
+    @made.window(shop.names[0], key=key, size=timedelta(seconds=60), retention=timedelta())
+    def total(key: str, window: Any, records: list[Any]) -> dict[str, Any]:
+        return {"key": key, "total": len(records), "count": 1}
+
+    return made
+
+
+def fates(hop: HopBalance) -> tuple[int, ...]:
+    """What became of an input partition's records."""
+    return hop.input, hop.used, hop.filtered, hop.late, hop.parked, hop.pending
 
 
 def passed(shop: Shop, product: Contract, count: int) -> None:

@@ -26,7 +26,7 @@ def test_the_page_on_processors(mesh: RunningMesh, tmp_path: Path) -> None:
 
 def test_the_programs_of_the_page_declare_what_they_say() -> None:
     programs = [each for each in snippets(PAGE) if each.language == "python"]
-    assert len(programs) == 7
+    assert len(programs) == 8
     for each in programs:
         made = declared(each)
         assert len(made.handlers) == 1
@@ -56,3 +56,11 @@ def test_the_functions_over_many_records_do_what_the_page_says() -> None:
     tide = SimpleNamespace(value={"level": 3.0})
     stand_ins = [SimpleNamespace(record=each, lookup=lambda *_, **__: tide) for each in arrivals]
     assert alerts.function(arrivals, stand_ins) == [None, {"ship": "S1"}, {"ship": "S2"}]
+    clearance: Any = made["lagoon.clearance"].handlers[0]
+    step = SimpleNamespace(lookup=lambda *_, **__: pa.RecordBatch.from_pylist([{"level": 5.0}, {"level": None}]))
+    laden = pa.RecordBatch.from_pylist([*rows[1:], {"mesh-row": 3, "ship": "S3", "draught": 0.0}])
+    assert (clearance.looks, deep.looks) == (True, False)
+    assert clearance.function(laden, step).to_pylist() == [
+        {"mesh-row": 1, "ship": "S1", "under_keel": pytest.approx(1.952)},
+        {"mesh-row": 2, "ship": "S2", "under_keel": None},
+    ]

@@ -222,5 +222,6 @@ _WORKERS: Final = {
     "asof": _asof,
     "batch": _asof,
     "columns": _doubled,
+    "priced": _asof,
     "session": _sessions,
 }

@@ -14,11 +14,21 @@ from mesh.stream import Processor, Window
 EVENTS, RATES = "shop.events", "shop.rates"
 KEYS: Final = ("a", "b", "c")
 START: Final = datetime(2013, 1, 1, tzinfo=UTC)
-Kind = Literal["tumbling", "hopping", "session", "running", "pairs", "asof", "batch", "columns"]
-KINDS: Final[tuple[Kind, ...]] = ("tumbling", "hopping", "session", "running", "pairs", "asof", "batch", "columns")
-LOOKING: Final[tuple[Kind, ...]] = ("asof", "batch")
+Kind = Literal["tumbling", "hopping", "session", "running", "pairs", "asof", "batch", "columns", "priced"]
+KINDS: Final[tuple[Kind, ...]] = (
+    "tumbling",
+    "hopping",
+    "session",
+    "running",
+    "pairs",
+    "asof",
+    "batch",
+    "columns",
+    "priced",
+)
+LOOKING: Final[tuple[Kind, ...]] = ("asof", "batch", "priced")
 """Those that look up rates."""
-BULK: Final[tuple[Kind, ...]] = ("batch", "columns")
+BULK: Final[tuple[Kind, ...]] = ("batch", "columns", "priced")
 """Those that take many records at once."""
 
 
@@ -118,18 +128,20 @@ def declare(made: Declared, case: Case, events: str = EVENTS, rates: str = RATES
         made.aggregate(events, key=_key, start=lambda: [0, 0])(_running(case))
     elif case.kind == "pairs":
         made.join(events, key=_key)(_pairs(case))
-    elif case.kind == "columns":
+    elif case.kind in ("columns", "priced"):
         # Only here: every worker of a test is a process, and Arrow takes it a quarter of a second.
-        from tests.support.columns_pipeline import doubled  # noqa: PLC0415
+        from tests.support.columns_pipeline import doubled, priced  # noqa: PLC0415
 
-        made.columns(events, size=case.size)(doubled(case))
+        if case.kind == "priced":
+            made.table(rates, key=_key)
+        made.columns(events, size=case.size)(doubled(case) if case.kind == "columns" else priced(case, rates))
     else:
         made.table(rates, key=_key)
-        priced = _asof(case, rates)
+        at_rate = _asof(case, rates)
         if case.kind == "asof":
-            made.each(events)(priced)
+            made.each(events)(at_rate)
         else:
-            together = lambda records, steps: [priced(*each) for each in zip(records, steps, strict=True)]  # noqa: E731
+            together = lambda records, steps: [at_rate(*each) for each in zip(records, steps, strict=True)]  # noqa: E731
             made.batch(events, size=case.size)(together)
     return made
 

@@ -29,6 +29,12 @@ def rows_of(given: Any, count: int) -> Made:
     return (list(range(count)) if rows is None else rows.tolist()), given
 
 
+def row_numbers(batch: Any, count: int) -> list[int]:
+    """Which of ``count`` rows those of a batch are; raises UsageError where that cannot be told."""
+    rows = _numbers(batch, count)
+    return list(range(count)) if rows is None else rows.tolist()
+
+
 def _numbers(given: Any, count: int) -> Any:
     """The rows that outputs say they were made from; None where each is that of its own place."""
     if ROW not in given.schema.names:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from typing import Any
 
 from mesh.consumer.record import Source
+from mesh.contract import Contract
 from mesh.judge.frame import PREFIX, unframe
 from mesh.judge.rows import RowCodec
 from mesh.lineage import Descent, Reference
 from mesh.stream.arrival import Arrival, Output, Value
 from mesh.stream.batches import Bulk, Stretch
 from mesh.stream.calling import failure
+from mesh.stream.columnar.lookup import ColumnStep, LookedUp
 from mesh.stream.columnar.making import rows_of
 from mesh.stream.columnar.reading import ArrowReader
 from mesh.stream.columnar.writing import TableEncoder, plain_rows
 from mesh.stream.declared import Columnar
 from mesh.stream.parentage import single
 from mesh.stream.parking import Parking
+from mesh.stream.tables import Tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +79,29 @@ class Reading:
         return {fields[0]: found} if len(fields) == 1 or not isinstance(found, dict) else found
 
 
+class Aids:
+    """What a function over columns has beside its batch: products to look up, and a place for what fails."""
+
+    def __init__(self, tables: Tables, contracts: Mapping[str, Contract], parking: Parking | None = None) -> None:
+        self._tables, self._contracts, self.parking = tables, contracts, parking
+
+    def step(self, count: int) -> ColumnStep:
+        """For one call with so many rows."""
+        return ColumnStep(count, self._tables, self._products)
+
+    @cached_property
+    def _products(self) -> Mapping[str, LookedUp]:
+        return {each.product: LookedUp(self._contracts[each.product]) for each in self._tables}
+
+
 class ColumnsTask(Bulk[Entry]):
     """Calls a function with record batches, one for each run of records of one schema."""
 
-    def __init__(
-        self, declared: Columnar, reading: Reading, encoder: TableEncoder | None, parking: Parking | None = None
-    ) -> None:
+    def __init__(self, declared: Columnar, reading: Reading, encoder: TableEncoder | None, aids: Aids) -> None:
         """Without an ``encoder`` outputs are Python's own values, as those of any function."""
-        super().__init__(declared.size, parking)
-        self._function, self._reading, self._encoder = declared.function, reading, encoder
+        super().__init__(declared.size, aids.parking)
+        self._function, self._looks = declared.function, declared.looks
+        self._reading, self._encoder, self._aids = reading, encoder, aids
 
     def entries(self, stretch: Stretch) -> list[Entry]:
         """As they are in Kafka."""
@@ -108,17 +125,22 @@ class ColumnsTask(Bulk[Entry]):
         return plain_rows(table) if self._encoder is None else self._encoder.encode(table)
 
     def _of_one_schema(self, entries: Sequence[Entry]) -> Iterator[Output]:
-        batch = self._reading.batch(entries)
+        batch, step = self._reading.batch(entries), self._aids.step(len(entries))
         try:
-            rows, table = rows_of(self._function(batch), len(entries))
+            given = self._function(batch, step) if self._looks else self._function(batch)
+            rows, table = rows_of(given, len(entries))
             values = self._values(table)
         except Exception as error:
             raise failure(self._function, _span(entries), error) from error
+        finally:
+            step.close()
         index, last = 0, -1
         for row, value in zip(rows, values, strict=True):
             index, last = (index + 1 if row == last else 0), row
             driving = entries[row].reference
-            yield Output(value, driving if index == 0 else Descent(driving, index, single(driving)))
+            parents = step.parents(row, driving)
+            alone = parents is None and index == 0
+            yield Output(value, driving if alone else Descent(driving, index, parents or single(driving)))
 
 
 def _span(entries: Sequence[Entry]) -> str:

@@ -11,7 +11,8 @@ from mesh.contract.shape import Array, Enum, Fixed, Logical, Map, Primitive, Rec
 from mesh.errors import UsageError
 from mesh.judge.logical import decimal_of
 
-Plain = Callable[[Any], Any]
+Convert = Callable[[Any], Any]
+Leaf = Callable[[Logical], Convert | None]
 
 _PRIMITIVES: Final = {
     "null": pa.null(),
@@ -65,35 +66,51 @@ def branch_of(shape: Union, path: str) -> Shape:
     return others[0] if others else Primitive("null")
 
 
-def plainer(shape: Shape) -> Plain | None:
-    """What turns a plain value into one that Arrow takes for its type; None where it is one: all but decimals are."""
+def _converting(shape: Shape, leaf: Leaf) -> Convert | None:
+    """What turns a value into one that Arrow takes for its type; None where it is one. ``leaf`` says it of scalars."""
     match shape:
         case Record(fields=fields):
-            parts = {each.name: found for each in fields if (found := plainer(each.type)) is not None}
+            parts = {each.name: found for each in fields if (found := _converting(each.type, leaf)) is not None}
             return _over(lambda value: value | {name: part(value[name]) for name, part in parts.items()}, parts)
         case Array(items=items):
-            item = plainer(items)
+            item = _converting(items, leaf)
             return _over(lambda value: [item(each) for each in value] if item else value, item)
         case Map(values=values):
-            entry = plainer(values)
+            entry = _converting(values, leaf)
             return _over(lambda value: {key: entry(each) if entry else each for key, each in value.items()}, entry)
         case Union():
-            return plainer(branch_of(shape, ""))
-        case (
-            Primitive(logical=Logical(name="decimal", scale=scale))
-            | Fixed(logical=Logical(name="decimal", scale=scale))
-        ):
-            return _over(lambda value: decimal_of(value, scale), True)
+            return _converting(branch_of(shape, ""), leaf)
+        case Primitive(logical=Logical() as logical) | Fixed(logical=Logical() as logical):
+            found = leaf(logical)
+            return _over(found, found) if found is not None else None
     return None
+
+
+def _of_plain(logical: Logical) -> Convert | None:
+    """Arrow takes plain values as they are, decimals excepted."""
+    return (lambda value: decimal_of(value, logical.scale)) if logical.name == "decimal" else None
+
+
+def _of_people(logical: Logical) -> Convert | None:
+    """Arrow takes Python's own types, UUIDs excepted."""
+    return str if logical.name == "uuid" else None
 
 
 def array_of(values: Sequence[Any], shape: Shape, kind: Any) -> Any:
     """Plain values, None for null, as an Arrow array."""
-    plain = plainer(shape)
-    return pa.array(values if plain is None else [plain(each) for each in values], kind)
+    return _array(values, _converting(shape, _of_plain), kind)
 
 
-def _over(convert: Plain, needed: object) -> Plain | None:
+def array_of_people(values: Sequence[Any], shape: Shape, kind: Any) -> Any:
+    """Values of Python's own types, as records have them, as an Arrow array."""
+    return _array(values, _converting(shape, _of_people), kind)
+
+
+def _array(values: Sequence[Any], convert: Convert | None, kind: Any) -> Any:
+    return pa.array(values if convert is None else [convert(each) for each in values], kind)
+
+
+def _over(convert: Convert, needed: object) -> Convert | None:
     return (lambda value: None if value is None else convert(value)) if needed else None
 
 

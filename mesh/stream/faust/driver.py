@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from mesh.errors import PermanentError
-from mesh.stream import Arrival, Outcome, Place, Punctuation, Task, Waiting
+from mesh.stream import Arrival, Fate, Outcome, Place, Punctuation, Task, Waiting
 from mesh.stream.binding import Binding, Running, Tally, Told
 from mesh.stream.emission import Emitter
 from mesh.stream.faust.app import Application
@@ -156,6 +156,7 @@ class Driver:
                 return True
             entry.outputs += len(outcome.outputs)
             entry.fate, entry.failure, entry.done = outcome.fate, outcome.failure, True
+            entry.silent = entry.silent or outcome.fate is Fate.KNOWN
             return True
 
     def _worked(self, task: Task, place: Place, message: Any, record: Any, entry: Entry) -> Outcome:

@@ -33,7 +33,7 @@ class Entry:
     failure: str = ""
     """Of a parked one, which kind."""
     silent: bool = False
-    """It has no line of its own: it was keyed anew, and its fate is told where it arrives; or it is no record."""
+    """It has no line of its own: its fate is told where it arrives keyed anew, or was told before; or it is none."""
     done: bool = False
 
     def number(self) -> int:

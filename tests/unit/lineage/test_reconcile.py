@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
@@ -12,6 +13,7 @@ from mesh.lineage import Descent, OffsetSet, ParentSet, Progress, Reference, dec
 from mesh.lineage.atlas import Atlas, Holding
 from mesh.lineage.balance import Fault, GateBalance, HopBalance
 from mesh.lineage.hops import Account, accounts, outputs_mismatch, reconcile_hop
+from mesh.lineage.offsets import EMPTY
 from mesh.lineage.reconcile import Window, reconcile_partition
 from mesh.types import SchemaId, TopicPartition
 from tests.support.ledgers import START, Ledger, Record
@@ -311,6 +313,59 @@ def test_ranges_that_overlap_after_a_crash_are_joined() -> None:
     account = Account.of(said)
     assert (account.covered, account.overlapping) == (OffsetSet.between(0, 20), True)
     assert not Account.of(said[:1]).overlapping
+
+
+def account_of(*said: tuple[int, int, str]) -> Account:
+    """Of commits over ``[start, end)`` that parked, filtered or only used their first record, or knew it already."""
+
+    def progress(start: int, end: int, fate: str) -> Progress:
+        first = OffsetSet.of([start])
+        return Progress(
+            processor="p",
+            build="b",
+            product="a.b",
+            topic_id=UUID(int=0),
+            partition=0,
+            start=start,
+            end=end,
+            delivered=OffsetSet.between(start, end) - (first if fate == "known" else EMPTY),
+            filtered=first if fate == "filtered" else EMPTY,
+            parked=first if fate == "parked" else EMPTY,
+        )
+
+    return Account.of([progress(*each) for each in said])
+
+
+@pytest.mark.parametrize(
+    ("said", "parked", "filtered"),
+    [
+        ([(0, 10, "parked")], [0], []),
+        ([(0, 10, "parked"), (10, 20, "filtered")], [0], [10]),
+        ([(0, 10, "parked"), (0, 4, "used")], [], []),
+        ([(0, 10, "parked"), (10, 20, "parked"), (0, 4, "used"), (4, 20, "filtered")], [], [4]),
+        ([(0, 10, "used"), (0, 10, "parked")], [0], []),
+        ([(0, 10, "parked"), (0, 10, "known")], [0], []),
+        ([(0, 10, "parked"), (0, 10, "filtered"), (0, 10, "known")], [], [0]),
+        ([(5, 10, "parked"), (0, 10, "parked")], [0], []),
+    ],
+)
+def test_of_a_record_that_came_again_the_last_commit_counts(
+    said: list[tuple[int, int, str]], parked: list[int], filtered: list[int]
+) -> None:
+    account = account_of(*said)
+    assert (list(account.parked), list(account.filtered)) == (parked, filtered)
+    assert account.delivered == account.covered
+
+
+def test_a_parked_record_that_was_processed_later_is_used(derived: Ledger) -> None:
+    before = hop(derived)
+    public = sorted(derived.logs.records[PUBLIC])[60:70]
+    parked = replace(commit(derived, public, filtered=[], outputs=9), parked=OffsetSet.of(public[3:4]))
+    derived.progress("punctuality.delays", parked)
+    assert (hop(derived).parked, hop(derived).used) == (1, before.used + 9)
+    derived.progress("punctuality.delays", commit(derived, public[3:], filtered=[], outputs=7))
+    assert (hop(derived).parked, hop(derived).used) == (0, before.used + 10)
+    assert hop(derived).adds_up
 
 
 def test_outputs_that_never_came_are_told(derived: Ledger) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from mesh.judge.frame import frame
 from mesh.lineage import Atlas, OffsetSet, Progress, Reference, failures_of
 from mesh.lineage.impact import Consumer
 from mesh.lineage.key_search import search_key
+from mesh.lineage.offsets import EMPTY
 from mesh.lineage.trace import Walk
 from mesh.lineage.why import Answer, Ending, Use, use_of, why
 from mesh.types import Coordinate, SchemaId, TopicPartition
@@ -127,6 +129,31 @@ def test_a_processor_says_what_it_did_with_each_record(delays: Ledger) -> None:
     assert used(delays, 2).build == "b7"
     delays.logs.denied.add("punctuality.delays.v1.parents")
     assert used(delays, 1).ending is Ending.UNKNOWN
+
+
+def test_of_a_record_that_came_again_the_last_word_counts(delays: Ledger) -> None:
+    first = Progress(
+        processor="punctuality.delays",
+        build="b7",
+        product="operations.flights",
+        topic_id=delays.products["operations.flights"].ids.public,
+        partition=0,
+        start=0,
+        end=6,
+        delivered=OffsetSet.between(0, 6),
+        filtered=OffsetSet.of([2]),
+        parked=OffsetSet.of([4, 5]),
+    )
+    delays.progress("punctuality.delays", first)
+    again = replace(first, build="b8", start=3, filtered=OffsetSet.of([4]), parked=EMPTY)
+    delays.progress("punctuality.delays", replace(again, delivered=OffsetSet.between(4, 6)))
+    assert [used(delays, at).ending for at in range(2, 6)] == [
+        Ending.FILTERED,
+        Ending.USED,
+        Ending.FILTERED,
+        Ending.USED,
+    ]
+    assert [used(delays, at).build for at in (3, 4)] == ["b7", "b8"]
 
 
 def test_records_of_a_key_are_found_wherever_they_lie(ledger: Ledger) -> None:
