@@ -14,6 +14,9 @@ _VERSION = 1
 SIZE = _LAYOUT.size
 """29: version (1), topic id (16), partition (4), offset (8), big-endian."""
 
+OFFSET_BYTES = 8
+"""Of them the last ones: all that differs between references to one partition."""
+
 
 class Reference(NamedTuple):
     """A coordinate by topic id, so that a re-created topic of the same name is not mistaken for the parent's."""

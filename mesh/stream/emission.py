@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from mesh.lineage import PARENTS_HEADER, Descent, ParentSet, Reference, encode_deposit
+from mesh.lineage.reference import OFFSET_BYTES
 from mesh.producer.encoding import RecordEncoder
 from mesh.stream.arrival import Encoded, Output
 from mesh.types import Headers, ProductTopics
@@ -39,9 +40,11 @@ class Emitter:
     partitions: int
     parents_id: UUID
     _ingress: str = field(init=False)
+    _heads: dict[int, tuple[UUID, bytes]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        # Names of topics are put together from their parts, which is not to be done for every record.
+        # Names of topics are put together from their parts, and references but for the offset are the same: neither is
+        # to be made for every record.
         object.__setattr__(self, "_ingress", self.topics.ingress)
 
     def deposit(self, output: Output) -> Emitted | None:
@@ -69,7 +72,12 @@ class Emitter:
 
     def _headers(self, output: Output, deposited: tuple[int, int] | None) -> Headers:
         if output.alone:  # as the format has it: the reference itself
-            return [(PARENTS_HEADER, output.driving.pack())]
+            topic_id, partition, offset = output.driving
+            known = self._heads.get(partition)
+            if known is None or known[0] is not topic_id:
+                head = output.driving.pack()[:-OFFSET_BYTES]
+                known = self._heads[partition] = topic_id, head
+            return [(PARENTS_HEADER, known[1] + offset.to_bytes(OFFSET_BYTES, "big"))]
         descent = output.descent
         if deposited is not None:
             descent = descent.deposited(Reference(self.parents_id, *deposited))

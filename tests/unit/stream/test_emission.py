@@ -44,6 +44,12 @@ def test_the_only_output_of_its_only_parent_is_29_bytes_and_as_the_format_says()
     assert emitter().deposit(output) is None
 
 
+def test_references_of_several_topics_and_partitions_are_told_apart() -> None:
+    made, topics = emitter(), [UUID(int=3), UUID(int=4)]
+    places = [Reference(topic, partition, 1 << at) for at in range(40) for topic in topics for partition in (0, 1)]
+    assert [made.record(Output(ROW, at)).headers for at in places] == [[(PARENTS_HEADER, at.pack())] for at in places]
+
+
 def test_a_large_set_lies_beside_and_the_header_says_where() -> None:
     parents = ParentSet.of(Reference(IDS[EVENTS], 0, each * each) for each in range(400))
     output = Output(ROW, Descent(AT, parents=parents, slot=bytes(16)))
