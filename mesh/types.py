@@ -23,7 +23,7 @@ C = TypeVar("C")
 def light(cls: type[C]) -> type[C]:
     """A dataclass with slots for what is made for every record; its fields are not to be set.
 
-    Type checkers hold it to be frozen. The interpreter does not, since making a frozen one takes five times as long.
+    Type checkers hold it to be frozen. The interpreter does not, since making a frozen one takes several times as long.
     """
     return dataclass(slots=True, unsafe_hash=True)(cls)
 
@@ -131,7 +131,7 @@ class TopicPartition(NamedTuple):
 class Coordinate(NamedTuple):
     """Where a record lies. People write ``topic/partition/offset``; the topic id tells a re-created topic apart.
 
-    A tuple, because one is made for every record: a frozen dataclass takes more than twice as long.
+    A tuple, because one is made for every record: a frozen dataclass takes longer.
     """
 
     topic: str

@@ -43,7 +43,6 @@ class Pane:
     closed: bool = False
     chunks: int = 0
     pending: list[Arrival] = field(default_factory=list)
-    absorbed: list[Ident] = field(default_factory=list)
 
     @property
     def name(self) -> PaneName:
@@ -66,7 +65,6 @@ class Pane:
             "revision": self.revision,
             "previous": None if self.previous is None else self.previous.slot + self.previous.digest,
             "closed": self.closed,
-            "absorbed": [list(each) for each in self.absorbed],
         }
         packed = encode_value(head)
         start = _HEAD.pack(len(packed)) + packed
@@ -111,7 +109,6 @@ def pane_of(ident: Ident, key_bytes: bytes, chunks: Sequence[Chunk], stored: Sto
     pane = Pane(ident, key_bytes, *head["window"])
     pane.revision, pane.closed = head["revision"], head["closed"]
     pane.previous = None if previous is None else Identity(previous[:16], previous[16:])
-    pane.absorbed = [tuple(each) for each in head["absorbed"]]
     pane.chunks = len(chunks)
     pane.arrivals = [arrival for chunk in chunks for arrival in stored.arrivals(chunk.body)]
     return pane

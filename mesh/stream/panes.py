@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from heapq import heapify, heappop, heappush
 
+from mesh.errors import LineageBroken
 from mesh.stream.arrival import Changes
 from mesh.stream.pane import Chunk, Ident, Pane, PaneName, StoredRecords, pane_of, read_chunk
 from mesh.stream.scope import Scope
@@ -28,7 +29,6 @@ class Panes:
         self._before: dict[PaneName, tuple[Pane, int] | None] = {}
         self._open: list[_Due] = []
         self._kept: list[_Due] = []
-        self._leftovers: list[bytes] = []
         self._written: dict[PaneName, int] = {}
 
     def get(self, name: PaneName) -> Pane | None:
@@ -50,7 +50,7 @@ class Panes:
     def changing(self, pane: Pane) -> Pane:
         """Say so before a window changes."""
         if pane.name not in self._before:
-            self._before[pane.name] = replace(pane, pending=[], absorbed=list(pane.absorbed)), len(pane.arrivals)
+            self._before[pane.name] = replace(pane, pending=[]), len(pane.arrivals)
         return pane
 
     def remove(self, pane: Pane) -> None:
@@ -90,7 +90,7 @@ class Panes:
 
     def changes(self) -> Changes:
         """New entries of what changed, and the removal of what is gone."""
-        changes = Changes(removals=list(self._leftovers))
+        changes = Changes()
         for name, before in self._before.items():
             pane = self._panes.get(name)
             if pane is None:
@@ -117,7 +117,6 @@ class Panes:
                 pane.pending = []
         self._before.clear()
         self._written.clear()
-        self._leftovers.clear()
 
     def rolled_back(self) -> None:
         """Everything as it was at the last commit."""
@@ -144,27 +143,14 @@ class Panes:
         heapify(self._kept)
 
     def restore(self, entries: Iterable[tuple[bytes, bytes]], stored: StoredRecords) -> None:
-        """Take up what the changelog holds."""
+        """Take up what the changelog holds; raises LineageBroken where entries of a window are missing."""
         chunks: defaultdict[PaneName, dict[int, Chunk]] = defaultdict(dict)
         for key, value in entries:
             ident, key_value, number = json.loads(key)[3:]
             name = tuple(ident), encode_value(decode_value(json.dumps(key_value).encode()))
             chunks[name][number] = read_chunk(value)
         for name, found in chunks.items():
-            self._take_up(name, found, stored)
-        for pane in list(self._panes.values()):
-            for ident in pane.absorbed:
-                self._drop((ident, pane.key_bytes))
-        self._index()
-
-    def _take_up(self, name: PaneName, found: dict[int, Chunk], stored: StoredRecords) -> None:
-        """Entries that do not begin at 0 are what an interrupted removal left."""
-        if sorted(found) == list(range(len(found))):
+            if sorted(found) != list(range(len(found))):
+                raise LineageBroken("a processor's state", "entries of a window are missing")
             self._panes[name] = pane_of(*name, [found[number] for number in range(len(found))], stored)
-        else:
-            self._leftovers += [self._key(name, number) for number in found]
-
-    def _drop(self, name: PaneName) -> None:
-        pane = self._panes.pop(name, None)
-        if pane is not None:
-            self._leftovers += [self._key(name, number) for number in range(pane.chunks)]
+        self._index()

@@ -205,7 +205,6 @@ class SessionTask(WindowTask):
         for arrival in other.arrivals:
             base.add(arrival)
         base.start, base.end = min(base.start, other.start), max(base.end, other.end)
-        base.absorbed.append(other.ident)
         self._panes.remove(other)
 
 
