@@ -62,6 +62,10 @@ class Isolation:
             self._paused.pop(self._suspects.pop(0), None)
             self._failures, self._stale = 0, True
 
+    def assigned(self) -> None:
+        """Partitions came (back), and are read whoever is paused: the next turn sees to that."""
+        self._stale = True
+
     def advance(self, held: Iterable[TopicPartition], *, busy: bool) -> None:
         """Call every turn: an idle suspect is let go, a pause that has run out becomes a trial."""
         if self._suspects and not busy and not self._failures:

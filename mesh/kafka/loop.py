@@ -347,6 +347,7 @@ class TransactionalLoop:
         self._guarded(self._commit)
         starts = self._restore(partitions)
         self._positions |= starts
+        self._isolation.assigned()
         return starts
 
     def _revoked(self, partitions: Collection[TopicPartition]) -> None:

@@ -66,6 +66,17 @@ def test_the_culprit_is_paused_and_the_others_go_on() -> None:
     assert recorder.paused == {B}
 
 
+def test_who_is_paused_stays_so_when_its_partitions_are_assigned_anew() -> None:
+    recorder = Recorder()
+    isolation = recorder.isolation()
+    abort(isolation, ["a"], 1, 6)
+    assert recorder.paused == {A}
+    recorder.resume(HELD)
+    isolation.assigned()
+    isolation.advance(HELD, busy=True)
+    assert (recorder.paused, isolation.alone) == ({A}, None)
+
+
 def test_a_pause_ends_in_a_new_trial_and_grows_with_each_failure() -> None:
     recorder = Recorder()
     isolation = recorder.isolation()
