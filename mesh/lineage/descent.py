@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from mesh.errors import LineageBroken
-from mesh.lineage.offsets import OffsetSet
-from mesh.lineage.parents import Lot, ParentSet
+from mesh.lineage.parents import ParentSet
 from mesh.lineage.reference import SIZE, Reference
 from mesh.lineage.varint import VarintReader, pack
+from mesh.types import light
 
 PARENTS_HEADER: Final = "mesh-parents"
 
@@ -25,8 +26,7 @@ _ID = 16
 _DIGEST = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Which output a record is (``slot``) and what it was made from (``digest``); 16 bytes each.
 
     Same slot and digest: the same output again. Same slot, other digest: a replay that diverged.
@@ -45,7 +45,7 @@ class Deposit:
     sha256: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@light
 class Descent:
     """Where one derived record comes from.
 
@@ -64,8 +64,7 @@ class Descent:
     @classmethod
     def of_one(cls, parent: Reference) -> Descent:
         """The only output of its only parent."""
-        lot = Lot(parent.topic_id, parent.partition, OffsetSet(((parent.offset, 1),)))
-        return cls(parent, parents=ParentSet((lot,)))
+        return cls(parent, parents=ParentSet.of_one(parent))
 
     def identity(self, processor: str, output: str) -> Identity:
         """By the processor's name and the public topic it writes to; no version is part of it."""
@@ -82,7 +81,9 @@ class Descent:
     def drives_alone(self) -> bool:
         """Whether the driving record is the only parent."""
         lots, at = (self.parents.lots if self.parents is not None else ()), self.driving
-        return len(lots) == 1 and lots[0] == Lot(at.topic_id, at.partition, OffsetSet(((at.offset, 1),)))
+        if len(lots) != 1 or lots[0].offsets.runs != ((at.offset, 1),):
+            return False
+        return lots[0].partition == at.partition and lots[0].topic_id == at.topic_id
 
     @property
     def sha256(self) -> bytes:
@@ -161,8 +162,14 @@ def window_slot(
 
 
 def _slot(kind: bytes, processor: str, output: str, rest: bytes) -> bytes:
-    parts = (kind, processor.encode(), output.encode(), rest)
-    return hashlib.blake2b(b"".join(pack([len(each)]) + each for each in parts), digest_size=_ID).digest()
+    head = _named(kind, processor, output)
+    return hashlib.blake2b(head + pack((len(rest),)) + rest, digest_size=_ID).digest()
+
+
+@lru_cache(256)
+def _named(kind: bytes, processor: str, output: str) -> bytes:
+    """How the slots of all outputs of a processor begin."""
+    return b"".join(pack((len(each),)) + each for each in (kind, processor.encode(), output.encode()))
 
 
 def _inline(descent: Descent) -> ParentSet:

@@ -243,7 +243,7 @@ class _Decoding:
         descents: list[Descent] = []
         for row, kind in enumerate(kinds):
             deposit = next(deposits) if kind & _DEPOSIT else None
-            parents = lots.get(row) if kind & _MORE else _only(drivers[row]) if deposit is None else None
+            parents = lots.get(row) if kind & _MORE else ParentSet.of_one(drivers[row]) if deposit is None else None
             descents.append(Descent(drivers[row], indexes[row], parents, deposit, slots[row], previous[row]))
         return descents
 
@@ -307,9 +307,5 @@ class _Decoding:
             start = begin + count
 
 
-def _only(driving: Reference) -> ParentSet:
-    return ParentSet((Lot(driving.topic_id, driving.partition, OffsetSet(((driving.offset, 1),))),))
-
-
 def _alone(driving: Reference, index: int) -> Descent:
-    return Descent(driving, index, _only(driving))
+    return Descent(driving, index, ParentSet.of_one(driving))

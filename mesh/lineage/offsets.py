@@ -38,6 +38,8 @@ class OffsetSet:
         """Take ascending, distinct offsets; raises UsageError when they do not ascend."""
         if not offsets:
             return cls()
+        if len(offsets) == 1:
+            return cls(((offsets[0], 1),))
         if offsets[-1] - offsets[0] + 1 == len(offsets) and _ascend(offsets):
             return cls(((offsets[0], len(offsets)),))
         return cls.of_runs((offset, 1) for offset in offsets)
@@ -127,6 +129,9 @@ class OffsetSet:
         """
         if not self.runs:
             return b""
+        if len(self.runs) == 1:  # most sets of parents are
+            ((start, count),) = self.runs
+            return _SINGLES + pack((start,)) if count == 1 else _RUNS + pack((start, count - 1))
         gaps, end = [], 0
         for start, count in self.runs:
             gaps += [start - end, count - 1]

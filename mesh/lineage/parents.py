@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import groupby, pairwise
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NamedTuple
 from uuid import UUID
 
 from mesh.errors import LineageBroken
@@ -17,8 +18,7 @@ _WHAT = "a parent set"
 _ID = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Lot:
+class Lot(NamedTuple):
     """The parents that lie in one partition of one topic."""
 
     topic_id: UUID
@@ -28,7 +28,7 @@ class Lot:
     def encode(self) -> bytes:
         """Topic id, partition, length, then the offsets in the shorter of their two forms."""
         offsets = self.offsets.encode()
-        return self.topic_id.bytes + pack([self.partition, len(offsets)]) + offsets
+        return self.topic_id.bytes + pack((self.partition, len(offsets))) + offsets
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,22 @@ class ParentSet:
     """Parents by (topic id, partition), ascending; equal sets have equal bytes, so digests decide equality."""
 
     lots: tuple[Lot, ...] = ()
+    _encoded: bytes = field(init=False, repr=False, compare=False)
+    """Made when it is first asked for: a record's identity, its header and where it goes all ask."""
 
     @classmethod
     def of(cls, parents: Iterable[Reference]) -> ParentSet:
         """Take parents in any order; one named twice counts once."""
-        ordered = sorted(set(parents))
-        grouped = groupby(ordered, key=lambda each: (each.topic_id, each.partition))
-        return cls(tuple(Lot(*place, OffsetSet.of([each.offset for each in same])) for place, same in grouped))
+        places: dict[tuple[UUID, int], list[int]] = {}
+        for topic_id, partition, offset in parents:
+            places.setdefault((topic_id, partition), []).append(offset)
+        lots = [Lot(*place, OffsetSet.of(sorted(set(offsets)))) for place, offsets in places.items()]
+        return cls(tuple(sorted(lots, key=_place) if len(lots) > 1 else lots))
+
+    @classmethod
+    def of_one(cls, parent: Reference) -> ParentSet:
+        """The set of one parent."""
+        return cls((Lot(parent.topic_id, parent.partition, OffsetSet(((parent.offset, 1),))),))
 
     def __or__(self, other: ParentSet) -> ParentSet:
         return ParentSet.of_lots((*self.lots, *other.lots))
@@ -75,7 +84,12 @@ class ParentSet:
 
     def encode(self) -> bytes:
         """The lots one after the other: contiguous parents cost the same for any number, sparse ones a byte each."""
-        return b"".join(lot.encode() for lot in self.lots)
+        try:
+            return self._encoded
+        except AttributeError:
+            encoded = b"".join([lot.encode() for lot in self.lots])
+            object.__setattr__(self, "_encoded", encoded)
+            return encoded
 
     @classmethod
     def decode(cls, content: bytes) -> ParentSet:
@@ -103,6 +117,10 @@ def places_in(content: bytes) -> Iterator[tuple[UUID, int]]:
     while not reader.exhausted:
         yield UUID(bytes=reader.raw(_ID)), reader.integer()
         reader.raw(reader.integer())
+
+
+def _place(lot: Lot) -> tuple[UUID, int]:
+    return lot.topic_id, lot.partition
 
 
 def _lot(reader: VarintReader) -> Lot:

@@ -15,12 +15,13 @@ def pack(values: Sequence[int]) -> bytes:
     if not values or max(values) < _CONTINUES:
         return bytes(values)
     packed = bytearray()
+    append = packed.append
     for value in values:
         rest = value
-        while rest >= _CONTINUES:
-            packed.append(rest & 0x7F | _CONTINUES)
+        while rest > 0x7F:
+            append(rest & 0x7F | 0x80)
             rest >>= 7
-        packed.append(rest)
+        append(rest)
     return bytes(packed)
 
 

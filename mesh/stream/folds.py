@@ -13,7 +13,6 @@ from mesh.stream.arrival import Arrival, Changes, Fate, Outcome, Output, Punctua
 from mesh.stream.calling import failure
 from mesh.stream.declared import Aggregated, Joined, KeyOf
 from mesh.stream.each import checked, driven, key_bytes
-from mesh.stream.parentage import single
 from mesh.stream.parking import OF_ONE_RECORD
 from mesh.stream.step import Step, as_values
 from mesh.stream.tables import Tables
@@ -223,7 +222,8 @@ class AggregateTask(_FoldTask):
         except Exception as error:
             raise failure(function, arrival.record.coordinate, error) from error
         fold.applies(arrival, repartitioned=self._setting.repartitioned)
-        fold.since = fold.since | single(arrival.reference) if fold.since.lots else single(arrival.reference)
+        parent = ParentSet.of_one(arrival.reference)
+        fold.since = fold.since | parent if fold.since.lots else parent
         if value is None:
             return []
         descent = self._named(Descent(arrival.reference, 0, fold.since, None, None, fold.previous))

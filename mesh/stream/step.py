@@ -10,7 +10,6 @@ from mesh.consumer.record import Record
 from mesh.errors import UsageError
 from mesh.lineage import ParentSet, Reference
 from mesh.stream.arrival import Arrival, reference_of
-from mesh.stream.parentage import single
 from mesh.stream.tables import Tables
 from mesh.types import Coordinate
 
@@ -75,7 +74,7 @@ class Step:
                 "the mesh cannot see which records this output is made from, because it comes out of the function's "
                 "own state; name them before it is returned: step.derive(record, state['other'], ...)"
             )
-        return single(self._found[0]) if len(self._found) == 1 else ParentSet.of(self._found)
+        return ParentSet.of_one(self._found[0]) if len(self._found) == 1 else ParentSet.of(self._found)
 
     def close(self) -> None:
         """The record is done with."""

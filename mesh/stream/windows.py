@@ -7,14 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from mesh.lineage import Descent, Reference, window_slot
+from mesh.lineage import Descent, ParentSet, Reference, window_slot
 from mesh.stream.arrival import Arrival, Changes, Fate, Names, Outcome, Output, Punctuation
 from mesh.stream.calling import calling
 from mesh.stream.declared import Window, Windowed
 from mesh.stream.each import checked, key_bytes
 from mesh.stream.pane import Ident, Pane, StoredRecords
 from mesh.stream.panes import KIND, Panes
-from mesh.stream.parentage import parents_of
 from mesh.stream.parking import Parking
 from mesh.stream.scope import Scope
 from mesh.stream.task import WindowFailed
@@ -118,7 +117,7 @@ class WindowTask(ABC):
         key = scope.name.encode() + b"\0" + pane.key_bytes
         window = pane.start, pane.end
         slot = window_slot(names.processor, names.output, scope.partition, window, key, pane.revision + 1)
-        parents = parents_of(arrival.reference for arrival in pane.arrivals)
+        parents = ParentSet.of(arrival.reference for arrival in pane.arrivals)
         return Descent(driving, index, parents, None, slot, pane.previous)
 
     def changes(self) -> Changes:

@@ -13,7 +13,7 @@ from mesh.consumer.record import Source
 from mesh.contract import Contract
 from mesh.judge.frame import PREFIX, unframe
 from mesh.judge.rows import RowCodec
-from mesh.lineage import Descent, Reference
+from mesh.lineage import Descent, ParentSet, Reference
 from mesh.stream.arrival import Arrival, Output, Value
 from mesh.stream.batches import Bulk, Stretch
 from mesh.stream.calling import failure
@@ -22,7 +22,6 @@ from mesh.stream.columnar.making import rows_of
 from mesh.stream.columnar.reading import ArrowReader
 from mesh.stream.columnar.writing import TableEncoder, plain_rows
 from mesh.stream.declared import Columnar
-from mesh.stream.parentage import single
 from mesh.stream.parking import Parking
 from mesh.stream.tables import Tables
 
@@ -140,7 +139,7 @@ class ColumnsTask(Bulk[Entry]):
             driving = entries[row].reference
             parents = step.parents(row, driving)
             alone = parents is None and index == 0
-            yield Output(value, driving if alone else Descent(driving, index, parents or single(driving)))
+            yield Output(value, driving if alone else Descent(driving, index, parents or ParentSet.of_one(driving)))
 
 
 def _span(entries: Sequence[Entry]) -> str:
