@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from dataclasses import replace
+from functools import wraps
 from typing import Any
 
 from mesh import Processor
@@ -17,6 +18,7 @@ def slowed(pause: float) -> Any:
     count = 0
 
     def tick(function: Any) -> Any:
+        @wraps(function)
         def counted(given: Any, *more: Any) -> Any:
             nonlocal count
             size = len(given) if hasattr(given, "__len__") else 1

@@ -201,7 +201,7 @@ class Bridge:
             return False
 
     async def _commit(self, positions: Mapping[TopicPartition, int], write: Write, offsets: Offsets) -> bool:
-        changes = self.state.changes()
+        changes = self.state.changes(positions)
         await self.outbox.settle(self.topics.ingress)
         for place, position in positions.items():
             for about in accounts(self.wiring, place, position, self.ledger):

@@ -107,9 +107,10 @@ class Keeper:
         """Whether that was said of all that are held."""
         return all(kept.routed is None or kept.routed.rested for kept in self._kept.values())
 
-    def changes(self) -> Mapping[Place, Changes]:
-        """What every state has become."""
-        return {place: kept.task.changes() for place, kept in self._kept.items() if kept.scopes}
+    def changes(self, logs: Collection[TopicPartition] | None = None) -> Mapping[Place, Changes]:
+        """What every state has become, or that of these logs: one whose offset is not committed must not be ahead."""
+        found = {place: kept for place, kept in self._kept.items() if kept.scopes}
+        return {place: kept.task.changes() for place, kept in found.items() if logs is None or kept.log in logs}
 
     async def save(self, changes: Mapping[Place, Changes], positions: Mapping[TopicPartition, int]) -> None:
         """Write it, each partition's with its offset; raises Fenced where another worker has taken it over."""
@@ -120,8 +121,9 @@ class Keeper:
                 written += kept.routed.written()
             if written or (position is not None and kept.producer is not None):
                 await asyncio.to_thread(self._write, kept, written, position)
-        for kept in self._kept.values():
-            kept.task.committed()
+        for place, kept in self._kept.items():
+            if place in changes:
+                kept.task.committed()
             if kept.routed is not None and kept.log in positions:
                 kept.routed.committed()
             kept.floor = positions.get(kept.log, kept.floor)

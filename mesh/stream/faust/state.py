@@ -18,11 +18,11 @@ class State(Protocol):
 
     lock: asyncio.Lock
 
-    def changes(self) -> Mapping[Place, Changes]:
-        """What the states have become since the last commit."""
+    def changes(self, logs: Collection[TopicPartition] | None = None) -> Mapping[Place, Changes]:
+        """What the states have become since the last commit; of these logs alone, where they are given."""
 
     async def save(self, changes: Mapping[Place, Changes], positions: Mapping[TopicPartition, int]) -> None:
-        """Write it, with the offsets it belongs to, and wait until the broker has both."""
+        """Write that, with the offsets it belongs to, and wait until the broker has both."""
 
     async def release(self, places: Collection[TopicPartition]) -> None:
         """These partitions are somebody else's now."""
@@ -37,7 +37,7 @@ class Stateless:
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
 
-    def changes(self) -> Mapping[Place, Changes]:
+    def changes(self, logs: Collection[TopicPartition] | None = None) -> Mapping[Place, Changes]:
         """None."""
         return {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import wraps
 from typing import Any
 from uuid import UUID
 
@@ -150,4 +151,5 @@ def test_a_function_is_given_a_step_if_it_takes_one() -> None:
     made.columns("shop.one")(lambda batch: batch)
     made.columns("shop.two")(lambda batch, size=3: batch)
     made.columns("shop.three")(lambda batch, step: batch)
-    assert [each.looks for each in made.handlers] == [False, False, True]  # type: ignore[union-attr]
+    made.columns("shop.four")(wraps(lambda batch, step: batch)(lambda *given: given[0]))
+    assert [each.looks for each in made.handlers] == [False, False, True, True]  # type: ignore[union-attr]

@@ -15,11 +15,12 @@ from mesh.errors import DeliveryFailed, EncodingRefused, MalformedBody, ParentsU
 from mesh.kafka import Connection
 from mesh.lineage import ParentSet, Progress, Reference, decode_parents_record, output_slot
 from mesh.producer.encoding import RecordEncoder
-from mesh.stream import Processor
+from mesh.stream import Changes, Place, Processor
 from mesh.stream.binding import Binding, Bound
 from mesh.stream.declared import OnError
 from mesh.stream.faust.bridge import Bridge, header_of
 from mesh.stream.faust.scope import Scope, enter, swap
+from mesh.stream.faust.state import Stateless
 from mesh.stream.faust.wiring import Fetched, Wiring
 from mesh.types import SchemaId, TopicPartition
 from tests.support.contracts import Draft
@@ -175,6 +176,31 @@ def test_an_offset_is_committed_after_its_outputs_and_what_became_of_its_record(
     assert kept.written[0][:2] == (MADE.topics.parents, 1)
     assert kept.commits == 1
     assert made.ledger.idle
+
+
+class Asked(Stateless):
+    """A state that remembers whose changes were asked for."""
+
+    logs: Collection[TopicPartition] | None = None
+
+    def changes(self, logs: Collection[TopicPartition] | None = None) -> Mapping[Place, Changes]:
+        self.logs = logs
+        return {}
+
+
+def test_a_state_is_not_written_ahead_of_an_offset_that_is_not_committed() -> None:
+    made, kept, state = bridge(), Kept(), Asked()
+    made.state = state
+    begin(made, 3).entry.done = True
+    other = PLACE._replace(partition=2)
+    made.take(Fetched(other.topic, other.partition, 5, None, None, (), 5_000), object())
+    entry = made.ledger.find(other, 5)
+    assert entry is not None
+    entry.done = True
+    assert kept.commit(made)
+    assert set(state.logs or ()) == {PLACE}
+    assert kept.commit(made, [PLACE, other])
+    assert set(state.logs or ()) == {other}
 
 
 def test_an_output_the_broker_refused_stops_the_commit() -> None:
