@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, NewType, Protocol, TypeVar, dataclass_transform
 from uuid import UUID
@@ -19,7 +19,7 @@ SchemaId = NewType("SchemaId", int)
 C = TypeVar("C")
 
 
-@dataclass_transform(frozen_default=True)
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def light(cls: type[C]) -> type[C]:
     """A dataclass with slots for what is made for every record; its fields are not to be set.
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import accumulate
 from operator import itemgetter
 
 from mesh.errors import LineageBroken, UsageError
 from mesh.lineage.varint import VarintReader, pack
+from mesh.types import light
 
 _RUNS = b"\x00"
 _SINGLES = b"\x01"
@@ -19,7 +20,7 @@ Run = tuple[int, int]
 """First offset and how many follow each other from there."""
 
 
-@dataclass(frozen=True, slots=True)
+@light
 class OffsetSet:
     """Offsets of one partition, ascending. Equal sets have equal runs, because adjacent runs are always joined."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 from typing import NamedTuple
 from uuid import UUID
@@ -13,6 +13,7 @@ from mesh.errors import LineageBroken
 from mesh.lineage.offsets import OffsetSet
 from mesh.lineage.reference import Reference
 from mesh.lineage.varint import VarintReader, pack
+from mesh.types import light
 
 _WHAT = "a parent set"
 _ID = 16
@@ -31,12 +32,12 @@ class Lot(NamedTuple):
         return self.topic_id.bytes + pack((self.partition, len(offsets))) + offsets
 
 
-@dataclass(frozen=True, slots=True)
+@light
 class ParentSet:
     """Parents by (topic id, partition), ascending; equal sets have equal bytes, so digests decide equality."""
 
     lots: tuple[Lot, ...] = ()
-    _encoded: bytes = field(init=False, repr=False, compare=False)
+    _encoded: bytes | None = field(default=None, init=False, repr=False, compare=False)
     """Made when it is first asked for: a record's identity, its header and where it goes all ask."""
 
     @classmethod
@@ -84,12 +85,11 @@ class ParentSet:
 
     def encode(self) -> bytes:
         """The lots one after the other: contiguous parents cost the same for any number, sparse ones a byte each."""
-        try:
-            return self._encoded
-        except AttributeError:
+        encoded = self._encoded
+        if encoded is None:
             encoded = b"".join([lot.encode() for lot in self.lots])
             object.__setattr__(self, "_encoded", encoded)
-            return encoded
+        return encoded
 
     @classmethod
     def decode(cls, content: bytes) -> ParentSet:
