@@ -104,7 +104,7 @@ class Intake:
         self._group, self._member, self._membership = group, member, membership
         self._began, self._name = time.monotonic(), ""
         self._client: Consumer | None = None
-        self._gathers = False
+        self._gathers = self._closing = False
         self._held: set[TopicPartition] = set()
         self._gone: set[TopicPartition] = set()
         self._settings = connection.config(
@@ -183,6 +183,10 @@ class Intake:
         self._client, self._began = None, time.monotonic()
 
     def _on_assign(self, consumer: Any, places: list[Any]) -> None:
+        # A client that is leaving is told what the group has just given it, and answers no question any more: to wait
+        # for the offsets would take until nobody believes in the broker.
+        if self._closing:
+            return
         partitions = [_partition(place) for place in places]
         self._held.update(partitions)
         starts = self._membership.assigned(partitions)
@@ -200,7 +204,8 @@ class Intake:
         self._membership.lost(self._given_up(places))
 
     def _given_up(self, places: list[Any]) -> list[TopicPartition]:
-        partitions = [_partition(place) for place in places]
+        # What came while the client was leaving was never held.
+        partitions = [found for found in map(_partition, places) if found in self._held]
         self._gone.update(partitions)
         self._held.difference_update(partitions)
         return partitions
@@ -321,10 +326,13 @@ class Intake:
         """Leave the group; partitions still held are revoked first."""
         if self._client is None:
             return
+        self._closing = True
         try:
             self._client.close()
         except KafkaException as caught:
             logger.warning("leaving the group: %s", caught.args[0].str())
+        finally:
+            self._closing = False
 
 
 def _partition(place: Any) -> TopicPartition:
