@@ -40,7 +40,7 @@ def punctuation(
 
 
 @dataclass(slots=True)
-class Passage:
+class Headway:
     """How far one input partition has come on its way into the repartitioned log since the last commit."""
 
     source: tuple[str, int]

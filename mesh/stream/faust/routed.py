@@ -13,7 +13,7 @@ from mesh.lineage import Reference
 from mesh.stream import Arrival, Fate, Outcome, Place
 from mesh.stream.emission import Emitted
 from mesh.stream.faust.wiring import Fetched, Wiring
-from mesh.stream.rekeying import Passage, RekeyedReader, rekeyed
+from mesh.stream.rekeying import Headway, RekeyedReader, rekeyed
 
 _NOWHERE: Final = Reference(UUID(int=0), 0, 0)
 """What drives an entry that is no record."""
@@ -32,31 +32,31 @@ class Routed:
     rested: bool = False
     came_at: float = field(default_factory=time.monotonic)
     _moved: list[Emitted] = field(default_factory=list)
-    _passage: Passage = field(init=False)
+    _headway: Headway = field(init=False)
 
     def __post_init__(self) -> None:
-        self._passage = Passage((self.place.product, self.place.partition))
+        self._headway = Headway((self.place.product, self.place.partition))
 
     def take(self, arrival: Arrival, outcome: Outcome) -> None:
         """The next record, under its new key. Without one event time has come so far all the same, unless it failed."""
         self.rested, self.came_at = False, time.monotonic()
         if outcome.fate is not Fate.PARKED:
-            self._passage.saw(arrival)
+            self._headway.saw(arrival)
         if outcome.routed is not None:
             self._moved.append(rekeyed(self.topic, arrival, outcome.routed))
 
     def written(self) -> list[Emitted]:
         """What is to be written: the records, then how far time has come."""
-        return [*self._moved, *self._passage.told(self.topic, self.partitions, rests=False)]
+        return [*self._moved, *self._headway.told(self.topic, self.partitions, rests=False)]
 
     def resting(self) -> Iterator[Emitted]:
         """That nothing more comes for now."""
-        return self._passage.told(self.topic, self.partitions, rests=True)
+        return self._headway.told(self.topic, self.partitions, rests=True)
 
     def committed(self) -> None:
         """All of it is in Kafka; what was read last still counts where the partition rests."""
         self._moved.clear()
-        self._passage.furthest = None
+        self._headway.furthest = None
 
 
 class KeyedWiring(Wiring):

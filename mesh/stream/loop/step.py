@@ -23,7 +23,7 @@ from mesh.stream.loop.restoring import Changelog
 from mesh.stream.loop.work import IDLE_SECONDS, DirectRead, Open, Work, direct
 from mesh.stream.loop.writing import Writer, produce
 from mesh.stream.observed import Author, Observed
-from mesh.stream.rekeying import Passage, RekeyedReader, rekeyed
+from mesh.stream.rekeying import Headway, RekeyedReader, rekeyed
 from mesh.stream.scope import Scope
 from mesh.stream.tables import Waiting
 from mesh.types import TopicPartition
@@ -207,7 +207,7 @@ class ProcessorStep:
         else:
             produce(transaction, rekeyed(self._topics.repartition, entry, outcome.routed))
         if outcome.fate is not Fate.PARKED:
-            opened.passage.saw(entry)
+            opened.headway.saw(entry)
 
     def _write(self, transaction: Transaction, opened: Open, outputs: Sequence[Output]) -> None:
         for output in outputs:
@@ -218,7 +218,7 @@ class ProcessorStep:
         if partition not in self._open:
             source = work.place.product, work.place.partition
             self._open[partition] = Open(
-                Observed(work.position, work.position), Passage(source), work.place.repartitioned
+                Observed(work.position, work.position), Headway(source), work.place.repartitioned
             )
         return self._open[partition]
 
@@ -260,7 +260,7 @@ class ProcessorStep:
 
     def _punctuate(self, transaction: Transaction, work: Work, opened: Open) -> None:
         if work.routes:
-            for each in opened.passage.told(self._topics.repartition, self._partitions, rests=opened.rests):
+            for each in opened.headway.told(self._topics.repartition, self._partitions, rests=opened.rests):
                 produce(transaction, each)
 
     def settled(self, transaction: Transaction, *, committed: bool) -> None:

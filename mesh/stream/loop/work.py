@@ -10,7 +10,7 @@ from mesh.consumer.record import RecordReader
 from mesh.kafka import Message
 from mesh.stream.arrival import Arrival, Outcome, Place, Punctuation, reference_of
 from mesh.stream.observed import Fates, Observed
-from mesh.stream.rekeying import Passage
+from mesh.stream.rekeying import Headway
 from mesh.stream.task import Task
 
 DirectRead = Callable[[Message], Arrival]
@@ -43,7 +43,7 @@ class Open:
     """A log within the transaction: what was observed, and how far its records have come on their way to another."""
 
     observed: Observed
-    passage: Passage
+    headway: Headway
     repartitioned: bool = False
     rests: bool = False
     _own: Fates | None = None
@@ -53,7 +53,7 @@ class Open:
         if self.repartitioned:
             return self.observed.sources[str(arrival.record.product), arrival.reference.partition]
         if self._own is None:
-            self._own = self.observed.sources[self.passage.source]
+            self._own = self.observed.sources[self.headway.source]
         return self._own
 
 
