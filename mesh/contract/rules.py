@@ -136,7 +136,12 @@ class _Reading:
         path = field.path if field else ""
         name = str(item.get("id") or f"{path}.{metric}".removeprefix("."))
         properties = properties_of(item, path)
-        rule = SetRule(name, path, metric, _told(item), properties, Threshold.read(item), period_of(item))
+        try:
+            threshold = Threshold.read(item)
+        except ValueError as error:
+            self._problems.add((*place, str(error)), f"{error} compares with a number; write one")
+            return
+        rule = SetRule(name, path, metric, _told(item), properties, threshold, period_of(item))
         if metric == "duplicateValues":
             self._compared(properties, place)
         if self._claim(rule.id, place):

@@ -37,11 +37,17 @@ class Threshold:
 
     @classmethod
     def read(cls, item: Mapping[str, Any]) -> Threshold | None:
-        """Of a quality item; None without an operator (the standard's schema has seen to their number and types)."""
+        """Of a quality item; None without an operator.
+
+        Raises ValueError with the operator whose value is no number: the standard's schema lets some be anything.
+        """
         for operator in _WORDS:
             if operator in item:
                 value = item[operator]
-                numbers = tuple(map(float, value)) if isinstance(value, list) else (float(value),)
+                try:
+                    numbers = tuple(map(float, value if isinstance(value, list) else [value]))
+                except (TypeError, ValueError):
+                    raise ValueError(operator) from None
                 return cls(operator, numbers, item.get("unit") == "percent")
         return None
 

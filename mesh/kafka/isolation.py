@@ -15,6 +15,9 @@ _ABORTS_TOGETHER = 3
 _ABORTS_ALONE = 3
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
+# Its records are asked for anew after the abort, which takes longer than a turn: let go at once, who aborts alone would
+# never be tried.
+_QUIET_SECONDS = 1.0
 
 
 class Pausable(Protocol):
@@ -34,6 +37,7 @@ class Isolation:
         self._failures = 0
         self._paused: dict[str, tuple[float, float]] = {}
         self._stale = False
+        self._quiet: float | None = None
 
     @property
     def alone(self) -> str | None:
@@ -67,14 +71,22 @@ class Isolation:
         self._stale = True
 
     def advance(self, held: Iterable[TopicPartition], *, busy: bool) -> None:
-        """Call every turn: an idle suspect is let go, a pause that has run out becomes a trial."""
-        if self._suspects and not busy and not self._failures:
+        """Call every turn: a suspect that gives nothing is let go, a pause that has run out becomes a trial."""
+        if self._suspects and not self._failures and self._is_idle(busy=busy):
             self._suspects.pop(0)
             self._stale = True
         if not self._suspects:
             self._try_again()
         if self._stale:
             self._apply(held)
+
+    def _is_idle(self, *, busy: bool) -> bool:
+        """Whether the suspect has given nothing for long enough."""
+        if busy:
+            self._quiet = None
+        elif self._quiet is None:
+            self._quiet = self._clock()
+        return self._quiet is not None and self._clock() - self._quiet >= _QUIET_SECONDS
 
     def _try_again(self) -> None:
         due = [topic for topic, (until, _) in self._paused.items() if self._clock() >= until]
@@ -92,7 +104,7 @@ class Isolation:
 
     def _apply(self, held: Iterable[TopicPartition]) -> None:
         """Make the intake read what is to be read now, and nothing else."""
-        self._stale = False
+        self._stale, self._quiet = False, None
         partitions = list(held)
         wanted = [tp for tp in partitions if self.wants(tp.topic)]
         self._intake.pause([tp for tp in partitions if not self.wants(tp.topic)])

@@ -150,6 +150,8 @@ def test_values_take_the_type_of_the_field(bench: Workbench) -> None:
         (library("invalidValues", arguments={"validValues": ["a"], "pattern": "a"}), "are two rules"),
         (library("missingValues"), "missingValues needs the argument missingValues, a list"),
         (library("missingValues", arguments={"missingValues": [-1]}), "a string is never in a list of int"),
+        ({"metric": "invalidValues", "mustBe": None}, "mustBe compares with a number; write one"),
+        ({"metric": "rowCount", "mustNotBe": "few"}, "mustNotBe compares with a number; write one"),
     ],
 )
 def test_library_items_that_say_nothing_are_refused(bench: Workbench, item: dict[str, Any], told: str) -> None:

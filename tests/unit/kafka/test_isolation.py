@@ -103,8 +103,23 @@ def test_a_suspect_without_records_is_let_go() -> None:
     recorder = Recorder()
     isolation = recorder.isolation()
     abort(isolation, ["a", "b"], 1, 3)
-    isolation.advance(HELD, busy=False)
-    isolation.advance(HELD, busy=False)
+    for suspect in ("a", "b"):
+        isolation.advance(HELD, busy=False)
+        recorder.time += 0.9
+        isolation.advance(HELD, busy=False)
+        assert isolation.alone == suspect, "its records are still on their way"
+        recorder.time += 0.2
+        isolation.advance(HELD, busy=False)
     assert isolation.alone is None
     assert recorder.paused == set()
     assert recorder.blocked == []
+
+
+def test_a_suspect_whose_records_come_late_is_tried_all_the_same() -> None:
+    recorder = Recorder()
+    isolation = recorder.isolation()
+    abort(isolation, ["a"], 1, 3)
+    for attempt in range(4, 7):
+        isolation.advance(HELD, busy=False)
+        isolation.aborted(["a"], attempt, "because", HELD)
+    assert recorder.blocked == ["a"]
