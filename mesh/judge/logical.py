@@ -157,12 +157,7 @@ def _branch(shape: Union) -> Convert | None:
 
 
 def _fields(converts: dict[str, Convert]) -> Convert | None:
-    named = list(converts.items())
-
     def converted(record: dict[str, object]) -> object:
-        people = record.copy()
-        for name, convert in named:
-            people[name] = convert(people[name])
-        return people
+        return record | {name: convert(record[name]) for name, convert in converts.items()}
 
     return converted if converts else None

@@ -40,13 +40,13 @@ class Account:
         """Join its commits."""
         ranges = [OffsetSet.between(each.start, each.end) for each in said]
         covered = OffsetSet.union(ranges)
-        later = _later(said)
+        overridden = list(zip(said, _later(said), strict=True))
         return cls(
             covered,
             OffsetSet.union(each.delivered for each in said),
-            OffsetSet.union(each.filtered - over for each, over in zip(said, later, strict=True)),
-            OffsetSet.union(each.late - over for each, over in zip(said, later, strict=True)),
-            OffsetSet.union(each.parked - over for each, over in zip(said, later, strict=True)),
+            OffsetSet.union(each.filtered - later for each, later in overridden),
+            OffsetSet.union(each.late - later for each, later in overridden),
+            OffsetSet.union(each.parked - later for each, later in overridden),
             sum(each.outputs for each in said),
             len(said),
             max((each.watermark for each in said if each.watermark is not None), default=None),

@@ -36,12 +36,11 @@ class ProgressLog:
         Each input partition's ranges ascend, so halving finds it, unless the processor was set back: then the newest
         ones are looked through.
         """
-        return self._halving(source) or next((each for each in self._newest_first() if _covers(each, source)), None)
+        return self._halving(source) or next(self._newest(source), None)
 
     def last_word(self, source: Reference) -> Told | None:
         """The last of the commits that say what became of an input record, among the newest; None where none does."""
-        told = (each for each in self._newest_first() if _covers(each, source))
-        return next((each for each in told if source.offset in each[1].delivered), None)
+        return next((each for each in self._newest(source) if source.offset in each[1].delivered), None)
 
     def told(self) -> Iterator[Told]:
         """Every commit, as they were written."""
@@ -68,6 +67,10 @@ class ProgressLog:
                     return each
             start, size = start + size, size * 2
         return None
+
+    def _newest(self, source: Reference) -> Iterator[Told]:
+        """The commits that cover an input record, among the newest ones, the last first."""
+        return (each for each in self._newest_first() if _covers(each, source))
 
     def _newest_first(self) -> Iterator[Told]:
         end, size = self.end, _CHUNK

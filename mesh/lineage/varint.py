@@ -18,8 +18,8 @@ def pack(values: Sequence[int]) -> bytes:
     append = packed.append
     for value in values:
         rest = value
-        while rest > 0x7F:
-            append(rest & 0x7F | 0x80)
+        while rest >= _CONTINUES:
+            append(rest & 0x7F | _CONTINUES)
             rest >>= 7
         append(rest)
     return bytes(packed)

@@ -86,12 +86,11 @@ class Output:
     def __init__(self, value: Value, descent: Descent | Reference) -> None:
         """``descent`` may be the only parent itself; ``alone`` says that it is."""
         self.value = value
-        self.alone = type(descent) is Reference
-        self._descent: Descent | None = None
+        self._descent: Descent | None
         if isinstance(descent, Reference):
-            self.driving = descent
+            self.alone, self.driving, self._descent = True, descent, None
         else:
-            self.driving, self._descent = descent.driving, descent
+            self.alone, self.driving, self._descent = False, descent.driving, descent
 
     @property
     def descent(self) -> Descent:

@@ -33,11 +33,9 @@ class Fold:
     topic: bytes = b""
     """The id of the topic in which ``applied`` is an offset; empty for a repartitioned log, and in older entries."""
 
-    def has(self, arrival: Arrival, *, repartitioned: bool) -> bool:
+    def has(self, arrival: Arrival) -> bool:
         """Whether a record is in there already: somebody has set the group back. A topic made again begins at 0."""
-        if self.applied < arrival.offset:
-            return False
-        return repartitioned or self.topic in (b"", arrival.reference.topic_id.bytes)
+        return self.applied >= arrival.offset and self.topic in (b"", arrival.reference.topic_id.bytes)
 
     def applies(self, arrival: Arrival, *, repartitioned: bool) -> None:
         """The record is in there now."""
@@ -153,7 +151,7 @@ class _FoldTask(ABC):
         if key is None:
             return Outcome(Fate.FILTERED)
         fold = self._folds.known(key)
-        if fold is not None and fold.has(arrival, repartitioned=self._setting.repartitioned):
+        if fold is not None and fold.has(arrival):
             return Outcome(Fate.KNOWN)
         if self._parking is None:
             return Outcome(Fate.USED, self._fold(key, arrival))
